@@ -1,0 +1,162 @@
+// Package problem says what can be searched: a space, what is measured, and
+// how to measure one design.
+//
+// [Problem] is the whole obligation. More ability is a separate small
+// interface that a problem may also implement and that the study finds by type
+// assertion: [Batcher], [Canonical], [Verifier], [Optimum], [Noisy], [Drawer],
+// [Exporter].
+package problem
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/space"
+)
+
+// A Problem is what can be searched. Evaluate must be safe for concurrent use.
+type Problem interface {
+	// Space returns what may be built. It returns the same space every time.
+	Space() *space.Space
+
+	// Metrics names what Evaluate measures, with units.
+	Metrics() []metric.Metric
+
+	// Evaluate measures one design. It returns promptly when ctx is cancelled.
+	// It reports intermediate results to r, which may be nil, and stops with
+	// [ErrPruned] when r says so. A design that cannot be built is an
+	// [*InfeasibleError]; any other error is a failure, classified by [ClassOf].
+	Evaluate(ctx context.Context, d space.Design, r Reporter) (metric.Values, error)
+}
+
+// A Reporter receives intermediate results of one evaluation.
+type Reporter interface {
+	// Report records values at a step (an epoch, an iteration), counted from 1.
+	// It returns [ErrPruned] if the evaluation should stop.
+	Report(step int64, v metric.Values) error
+}
+
+// ErrPruned is returned by an evaluation that stopped early because its
+// intermediate results looked bad.
+var ErrPruned = errors.New("problem: pruned")
+
+// An InfeasibleError says that a design cannot be built or measured, which is
+// a fact about the design and not a failure of the evaluator. It is never
+// retried.
+type InfeasibleError struct{ Reason string }
+
+func (e *InfeasibleError) Error() string { return "infeasible: " + e.Reason }
+
+// A Class groups failures by what can be done about them.
+type Class string
+
+// Classes of failure.
+const (
+	ClassTransient Class = "transient" // may succeed when tried again: lost connection, busy device
+	ClassTimeout   Class = "timeout"   // the evaluation took longer than allowed
+	ClassCrash     Class = "crash"     // the evaluator died or returned a failure
+	ClassOutput    Class = "output"    // the evaluator's answer could not be understood
+	ClassPermanent Class = "permanent" // trying again cannot help: program not found, no permission
+)
+
+// An EvalError is a failure with its class and what the evaluator left behind.
+type EvalError struct {
+	Class    Class
+	Err      error
+	ExitCode int    // of a program; 0 if it did not exit by itself
+	Stderr   string // the tail of what it wrote to standard error
+}
+
+func (e *EvalError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the underlying error.
+func (e *EvalError) Unwrap() error { return e.Err }
+
+// ClassOf returns the class of a failure: that of an [*EvalError] in its
+// chain, timeout for [context.DeadlineExceeded], and crash otherwise.
+func ClassOf(err error) Class {
+	var e *EvalError
+	switch {
+	case errors.As(err, &e):
+		return e.Class
+	case errors.Is(err, context.DeadlineExceeded):
+		return ClassTimeout
+	}
+	return ClassCrash
+}
+
+// A Batcher measures many designs at once, far cheaper than one by one. Such
+// problems are evaluated in batches on one goroutine.
+type Batcher interface {
+	// EvaluateBatch measures every design; out has the length of designs.
+	EvaluateBatch(ctx context.Context, designs []space.Design, out []Result)
+}
+
+// A Result is the answer of a [Batcher] for one design.
+type Result struct {
+	Values metric.Values
+	Err    error
+}
+
+// A Canonical problem knows when two designs are the same thing: equal keys
+// mean equal measurements.
+type Canonical interface{ Key(d space.Design) string }
+
+// A Verifier measures the designs of the final front in a way that is too
+// expensive, or not allowed, during the search: full training, test data, real
+// hardware.
+type Verifier interface {
+	VerifyMetrics() []metric.Metric
+	Verify(ctx context.Context, d space.Design) (metric.Values, error)
+}
+
+// An Optimum problem knows the truth: the values, as Evaluate and Verify would
+// return them, of every design on the true front for a goal.
+type Optimum interface {
+	Optimum(ctx context.Context, goal metric.Goal) ([]metric.Values, error)
+}
+
+// A Noisy problem may return different values for the same design. Its
+// measurements are not served from the cache unless the study says so.
+type Noisy interface{ Noisy() bool }
+
+// A Drawer draws a design as a standalone SVG document.
+type Drawer interface {
+	Draw(w io.Writer, d space.Design) error
+}
+
+// An Exporter writes a design as something that runs elsewhere.
+type Exporter interface {
+	// Formats names what Export can write, such as "json" or "onnx".
+	Formats() []string
+	Export(w io.Writer, d space.Design, format string) error
+}
+
+// A Describer says in one line what one evaluation does or runs.
+type Describer interface{ Describe() string }
+
+// Func makes a problem of a space, its metrics and a plain function.
+func Func(s *space.Space, metrics []metric.Metric, evaluate func(ctx context.Context, d space.Design, r Reporter) (metric.Values, error)) Problem {
+	return &funcProblem{space: s, metrics: metrics, evaluate: evaluate}
+}
+
+type funcProblem struct {
+	space    *space.Space
+	metrics  []metric.Metric
+	evaluate func(context.Context, space.Design, Reporter) (metric.Values, error)
+}
+
+func (p *funcProblem) Space() *space.Space      { return p.space }
+func (p *funcProblem) Metrics() []metric.Metric { return p.metrics }
+
+func (p *funcProblem) Evaluate(ctx context.Context, d space.Design, r Reporter) (v metric.Values, err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			v, err = nil, &EvalError{Class: ClassCrash, Err: fmt.Errorf("the evaluation function panicked: %v", x)}
+		}
+	}()
+	return p.evaluate(ctx, d, r)
+}

@@ -1,0 +1,163 @@
+// Package search proposes designs and learns from their results.
+//
+// A [Searcher] never evaluates anything itself. The caller asks for proposals,
+// evaluates them wherever and however slowly it likes, and tells the results
+// back in any order:
+//
+//	s, err := evolve.Regularized{}.New(search.Setup{Space: sp, Seed: 7})
+//	for range 100 {
+//		for _, p := range must(s.Ask(1)) {
+//			s.Tell(search.Outcome{ID: p.ID, Design: p.Design, Status: search.Complete, Score: goal.Score(measure(p.Design))})
+//		}
+//	}
+//
+// The methods live in sub-packages, one a family: sample, local, evolve,
+// illuminate, model. Each method is a struct of options whose zero value works
+// and whose New makes a searcher. Package searchtest holds the laws that every
+// searcher passes.
+package search
+
+import (
+	"errors"
+
+	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/space"
+)
+
+// ErrExhausted is returned by Ask when the searcher has nothing left to
+// propose: it has proposed every design of a finite space, or every point of
+// its plan.
+var ErrExhausted = errors.New("search: nothing left to propose")
+
+// A Searcher chooses what to try next.
+//
+// A Searcher need not be safe for concurrent use; the study serialises calls.
+// Its proposals are a function of its options, the [Setup] and the sequence of
+// calls, so a searcher is rebuilt by replaying them.
+type Searcher interface {
+	// Ask returns between 1 and n proposals, or [ErrExhausted]. It never waits
+	// for results: a method that would like more of them before it commits
+	// returns fewer than n, but at least one.
+	Ask(n int) ([]Proposal, error)
+
+	// Tell reports outcomes, in any order. Telling a proposal twice has no
+	// effect. Proposals that are never told do not stall the searcher. Outcomes
+	// with a negative ID report designs that the searcher did not propose.
+	Tell(outcomes ...Outcome)
+}
+
+// A Method is a search method with its options, ready to make searchers.
+type Method interface {
+	// New makes a searcher, or says why the method cannot work on the setup.
+	New(Setup) (Searcher, error)
+}
+
+// Setup is what a searcher is told about the question.
+type Setup struct {
+	Space      *space.Space
+	Objectives int    // 0 means 1
+	Limits     bool   // designs can turn out infeasible
+	Seed       uint64 // 0 is a seed like any other
+	Budget     int64  // trials the study may spend; 0 means unknown
+	Parallel   int    // proposals that will be evaluated at once; 0 means 1
+}
+
+// A Proposal is a design to try, and where it came from.
+type Proposal struct {
+	ID        int64 // 1, 2, 3, … in the order of asking
+	Design    space.Design
+	Fidelity  float64 // share of a full evaluation in (0, 1]; 0 means full
+	Parents   []int64 // IDs of the outcomes it was made from; negative ones are foreign
+	Operator  string  // what made it: "random", "mutate", "cross", …
+	Predicted metric.Values
+	Why       string
+}
+
+// Status says how the evaluation of a proposal ended.
+type Status uint8
+
+// How an evaluation ends.
+const (
+	Complete   Status = iota + 1 // measured
+	Infeasible                   // the evaluator says this design cannot be built
+	Pruned                       // stopped early because it looked bad; the score is partial
+	Failed                       // no measurement came back
+)
+
+// An Outcome reports what became of a proposal.
+type Outcome struct {
+	ID       int64 // that of the proposal; negative for a design of another origin
+	Design   space.Design
+	Status   Status
+	Score    metric.Score  // all objectives as minimised; see metric.Goal
+	Values   metric.Values // what was measured, by name
+	Fidelity float64       // 0 means full
+	Cost     float64
+	Err      string
+}
+
+// Usable reports whether the outcome carries a score to learn from.
+func (o *Outcome) Usable() bool { return o.Status == Complete && o.Score.OK() }
+
+// A Batcher is a searcher that loses nothing if it is asked for up to Batch
+// proposals before it sees a result. A searcher that is not a Batcher prefers
+// one at a time.
+type Batcher interface{ Batch() int }
+
+// A Ledger keeps the books that every searcher needs: identities, what is
+// pending, what was seen. The zero value is ready to use. Searchers hold one
+// and call Propose in Ask and Accept in Tell.
+type Ledger struct {
+	next    int64
+	pending map[int64]space.Design
+	foreign map[int64]struct{}
+	seen    map[space.Design]struct{}
+}
+
+// Propose registers a design as pending and returns its proposal.
+func (l *Ledger) Propose(d space.Design, operator string, parents ...int64) Proposal {
+	if l.pending == nil {
+		l.pending = map[int64]space.Design{}
+		l.seen = map[space.Design]struct{}{}
+	}
+	l.next++
+	l.pending[l.next] = d
+	l.seen[d] = struct{}{}
+	return Proposal{ID: l.next, Design: d, Operator: operator, Parents: parents}
+}
+
+// Accept reports whether the outcome is news: a pending proposal told for the
+// first time, or a foreign design not told before.
+func (l *Ledger) Accept(o *Outcome) bool {
+	if o.ID > 0 {
+		if _, ok := l.pending[o.ID]; !ok {
+			return false
+		}
+		delete(l.pending, o.ID)
+		return true
+	}
+	if _, dup := l.foreign[o.ID]; dup || o.ID == 0 || o.Design.IsZero() {
+		return false
+	}
+	if l.foreign == nil {
+		l.foreign = map[int64]struct{}{}
+	}
+	if l.seen == nil {
+		l.seen = map[space.Design]struct{}{}
+	}
+	l.foreign[o.ID] = struct{}{}
+	l.seen[o.Design] = struct{}{}
+	return true
+}
+
+// Seen reports whether the design was proposed or told before.
+func (l *Ledger) Seen(d space.Design) bool {
+	_, ok := l.seen[d]
+	return ok
+}
+
+// Distinct returns how many different designs were proposed or told.
+func (l *Ledger) Distinct() int { return len(l.seen) }
+
+// Pending returns how many proposals wait for their outcome.
+func (l *Ledger) Pending() int { return len(l.pending) }

@@ -1,0 +1,697 @@
+package space
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/daedalus-search/daedalus/internal/expr"
+)
+
+// This file compiles conditions ("when") and constraints ("require") and keeps
+// the values they speak about while a walk goes on.
+//
+// Every node that an expression mentions is watched. A watched node has one
+// slot for each way expressions see it: one for those that stand inside the
+// same copies of all its repeats, and one for each copy where an expression
+// stands further out and aggregates over the copies or names one by index.
+// A slot is Open until the walk decides it, then Known or Inactive.
+
+// rules are the compiled expressions of a space.
+type rules struct {
+	slots    int
+	watches  []*watch // by slot
+	opened   []bool   // by slot: the instance may never come to be
+	requires []*requirement
+	outer    []*requirement // those that stand outside all repeats
+}
+
+// A requirement is a compiled constraint.
+type requirement struct {
+	src  string
+	prog *expr.Program
+}
+
+// text returns the constraint as it was written, "" for nil.
+func (q *requirement) text() string {
+	if q == nil {
+		return ""
+	}
+	return strings.TrimSpace(q.src)
+}
+
+// A condition decides whether a node is active.
+type condition struct {
+	src  string
+	prog *expr.Program
+}
+
+// A watch is a node that expressions mention, or the copies of a repeat.
+type watch struct {
+	node     *node
+	presence bool    // the copies themselves, for len
+	reps     []*node // repeats around it, outermost first
+	groups   []slotGroup
+	requires []*requirement // constraints that mention it
+	values   []expr.Value   // of each option, for labels
+	optional bool           // it may turn out inactive
+}
+
+// A slotGroup holds one slot for each copy of the repeats from index out on;
+// those further out are shared with the expression.
+type slotGroup struct {
+	out, base, size int
+}
+
+// maxSlots bounds the copies that expressions may look at one by one.
+const maxSlots = 1 << 14
+
+type pending struct {
+	owner  *node // the node with the condition, nil for a constraint
+	src    string
+	path   string
+	field  string
+	scopes []string
+	reps   []*node
+}
+
+func (c *compiler) pendWhen(n *node, d *decl) {
+	c.pend = append(c.pend, c.pendingAt(pending{owner: n, src: d.when, path: n.Path, field: "when"}))
+}
+
+func (c *compiler) pendRequire(d *decl, path string, index int) {
+	c.pend = append(c.pend, c.pendingAt(pending{src: d.constraint, path: path, field: fmt.Sprintf("require[%d]", index)}))
+}
+
+func (c *compiler) pendingAt(p pending) pending {
+	for _, s := range c.scopes {
+		p.scopes = append(p.scopes, s)
+	}
+	p.reps = append(p.reps, c.reps...)
+	return p
+}
+
+// compileRules compiles every condition and constraint, now that all names are
+// known.
+func (c *compiler) compileRules() {
+	if len(c.pend) == 0 {
+		return
+	}
+	known := make([]string, 0, len(c.byPath))
+	for _, n := range c.ordered {
+		if n.Path != "" && n.Kind != KindGroup {
+			known = append(known, n.Path)
+		}
+	}
+	for i := range c.pend {
+		c.compileRule(&c.pend[i], known)
+	}
+	if len(c.errs) > 0 {
+		return
+	}
+	for _, n := range c.ordered {
+		c.collectBelow(n)
+	}
+}
+
+func (c *compiler) compileRule(p *pending, known []string) {
+	fail := func(offset int, found, want string) {
+		c.errs = append(c.errs, &SpecError{Path: p.path, Field: p.field, Found: found, Want: want, Offset: offset})
+	}
+	e, err := expr.Parse(p.src)
+	if err != nil {
+		var syntax *expr.SyntaxError
+		if errors.As(err, &syntax) {
+			fail(syntax.Offset, fmt.Sprintf("%s in %q", syntax.Found, p.src), syntax.Want)
+			return
+		}
+		fail(0, err.Error(), "")
+		return
+	}
+	resolve := func(name string) (expr.Type, bool) {
+		n, repeated, _, ok := c.find(p, name)
+		if !ok {
+			return expr.Type{}, false
+		}
+		t := n.exprType()
+		t.Repeated = repeated
+		return t, true
+	}
+	report := func(err error) {
+		var meaning *expr.MeaningError
+		if !errors.As(err, &meaning) {
+			fail(0, err.Error(), "")
+			return
+		}
+		for _, m := range meaning.Mistakes {
+			fail(m.Offset, fmt.Sprintf("%s in %q", m.Text, p.src), "")
+		}
+	}
+	if err := e.Check(resolve, known, expr.Bool); err != nil {
+		report(err)
+		return
+	}
+	var seen []*watch
+	late := ""
+	prog, err := e.Bind(func(name string) (expr.Ref, bool) {
+		n, repeated, explicit, ok := c.find(p, name)
+		if !ok {
+			return expr.Ref{}, false
+		}
+		if p.owner != nil && n.order >= p.owner.order {
+			late = name
+		}
+		w, ref := c.watch(p, n, repeated, explicit)
+		if w != nil {
+			seen = append(seen, w)
+		}
+		return ref, true
+	})
+	switch {
+	case err != nil:
+		report(err)
+		return
+	case late != "":
+		fail(strings.Index(p.src, late), fmt.Sprintf("%s in %q", late, p.src), "parameters that are declared before this one")
+		return
+	case c.s.rules.slots > maxSlots:
+		fail(0, fmt.Sprintf("%q looks at %d copies", p.src, c.s.rules.slots), fmt.Sprintf("at most %d", maxSlots))
+		return
+	}
+	if p.owner != nil {
+		p.owner.when = &condition{src: p.src, prog: prog}
+		return
+	}
+	q := &requirement{src: p.src, prog: prog}
+	if len(prog.Slots()) == 0 {
+		if prog.Truth(expr.Slots(nil)) == expr.False {
+			fail(0, fmt.Sprintf("%q, which can never hold", p.src), "a constraint that mentions a parameter")
+		}
+		return
+	}
+	c.s.rules.requires = append(c.s.rules.requires, q)
+	if len(p.reps) == 0 {
+		c.s.rules.outer = append(c.s.rules.outer, q)
+	}
+	for _, w := range seen {
+		if len(w.requires) == 0 || w.requires[len(w.requires)-1] != q {
+			w.requires = append(w.requires, q)
+		}
+	}
+}
+
+// exprType says what expressions may do with the node.
+func (n *node) exprType() expr.Type {
+	switch n.Kind {
+	case KindFloat, KindInt:
+		return expr.Type{Kind: expr.Number}
+	case KindBool:
+		return expr.Type{Kind: expr.Bool}
+	case KindRepeat:
+		return expr.Type{}
+	}
+	var t expr.Type
+	for i, l := range n.Labels {
+		k := exprValue(l).Kind
+		if i > 0 && k != t.Kind {
+			return expr.Type{}
+		}
+		t.Kind = k
+		if s, ok := l.(string); ok {
+			t.Options = append(t.Options, s)
+		}
+	}
+	if t.Kind != expr.String {
+		t.Options = nil
+	}
+	return t
+}
+
+func exprValue(v any) expr.Value {
+	switch v := v.(type) {
+	case string:
+		return expr.Str(v)
+	case bool:
+		return expr.Boolean(v)
+	case float64:
+		return expr.Num(v)
+	}
+	return expr.Value{}
+}
+
+// find resolves a name from the innermost scope outwards. It returns the node,
+// whether the name stands for one value a copy, and the copies it names by
+// index.
+func (c *compiler) find(p *pending, name string) (n *node, repeated bool, explicit map[*node]int, ok bool) {
+	for i := len(p.scopes) - 1; i >= 0; i-- {
+		if n, explicit, ok = c.findAt(p.scopes[i], name); !ok {
+			continue
+		}
+		reps := n.reps
+		if n.Kind == KindRepeat && !n.bare {
+			reps = append(reps[:len(reps):len(reps)], n)
+		}
+		for j, r := range reps {
+			if _, named := explicit[r]; !named && (j >= len(p.reps) || p.reps[j] != r) {
+				repeated = true
+			}
+		}
+		return n, repeated, explicit, true
+	}
+	return nil, false, nil, false
+}
+
+func (c *compiler) findAt(scope, name string) (*node, map[*node]int, bool) {
+	var explicit map[*node]int
+	path := scope
+	var n *node
+	for _, part := range strings.Split(name, ".") {
+		base, index, indexed := strings.Cut(part, "[")
+		path = join(path, base)
+		n = c.byPath[path]
+		if !indexed {
+			continue
+		}
+		rep := n
+		if n != nil && n.Kind != KindRepeat && len(n.reps) > 0 && n.reps[len(n.reps)-1].bare {
+			rep = n.reps[len(n.reps)-1]
+		}
+		k, err := strconv.Atoi(strings.TrimSuffix(index, "]"))
+		if rep == nil || rep.Kind != KindRepeat || err != nil || k >= int(rep.Hi) {
+			return nil, nil, false
+		}
+		if explicit == nil {
+			explicit = map[*node]int{}
+		}
+		explicit[rep] = k
+	}
+	if n == nil || n.Kind == KindGroup || n.Kind == KindGrammar || n.Kind == KindSubset || n.Kind == KindPermutation || n.inGrammar {
+		return nil, nil, false
+	}
+	return n, explicit, true
+}
+
+// watch gives a node the slots that an expression needs and returns where they
+// are. Constants need a slot too, which never changes.
+func (c *compiler) watch(p *pending, n *node, repeated bool, explicit map[*node]int) (*watch, expr.Ref) {
+	r := &c.s.rules
+	w := n.watch
+	if w == nil {
+		w = &watch{node: n, reps: n.reps, optional: n.optional}
+		if n.Kind == KindRepeat && !n.bare {
+			w.presence = true
+			w.reps = append(n.reps[:len(n.reps):len(n.reps)], n)
+		}
+		for _, l := range n.Labels {
+			w.values = append(w.values, exprValue(l))
+		}
+		n.watch = w
+	}
+	// out is how many repeats the expression shares with the node.
+	out := 0
+	for out < len(w.reps) && out < len(p.reps) && w.reps[out] == p.reps[out] {
+		if _, named := explicit[w.reps[out]]; named {
+			break
+		}
+		out++
+	}
+	g := -1
+	for i := range w.groups {
+		if w.groups[i].out == out {
+			g = i
+		}
+	}
+	if g < 0 {
+		size := 1
+		for _, rep := range w.reps[out:] {
+			size = min(size*int(rep.Hi), maxSlots+1)
+		}
+		g = len(w.groups)
+		w.groups = append(w.groups, slotGroup{out: out, base: r.slots, size: size})
+		r.slots += size
+		for i := range size {
+			r.watches = append(r.watches, w)
+			maybe := w.optional
+			rest := size
+			at := i
+			for _, rep := range w.reps[out:] {
+				rest /= max(int(rep.Hi), 1)
+				maybe = maybe || at/max(rest, 1) >= int(rep.Lo)
+				at %= max(rest, 1)
+			}
+			r.opened = append(r.opened, maybe)
+		}
+	}
+	group := w.groups[g]
+	if group.out == len(w.reps) {
+		return w, expr.Ref{Slot: group.base}
+	}
+	// Choose the copies that are named by index, or all.
+	slots := []int{group.base}
+	stride := group.size
+	for _, rep := range w.reps[out:] {
+		stride /= max(int(rep.Hi), 1)
+		var next []int
+		for _, s := range slots {
+			if k, named := explicit[rep]; named {
+				next = append(next, s+k*stride)
+				continue
+			}
+			for k := range int(rep.Hi) {
+				next = append(next, s+k*stride)
+			}
+		}
+		slots = next
+	}
+	if !repeated {
+		return w, expr.Ref{Slot: slots[0]}
+	}
+	if slots == nil {
+		slots = []int{}
+	}
+	return w, expr.Ref{Each: slots}
+}
+
+// collectBelow lists the watches inside a node, whose slots change together.
+func (c *compiler) collectBelow(n *node) {
+	n.belowKid = make([][]*watch, len(n.kids))
+	for i, list := range n.kids {
+		for _, k := range list {
+			if k.Kind == KindRule {
+				continue
+			}
+			if k.watch != nil {
+				n.belowKid[i] = append(n.belowKid[i], k.watch)
+			}
+			if k.belowKid == nil {
+				c.collectBelow(k)
+			}
+			for _, b := range k.belowKid {
+				n.belowKid[i] = append(n.belowKid[i], b...)
+			}
+		}
+	}
+}
+
+// environment holds the values of slots during a walk. It implements
+// [expr.Box].
+type environment struct {
+	rules *rules
+	vals  []expr.Value
+	state []expr.State
+}
+
+func (e *environment) init(s *Space) {
+	e.rules = &s.rules
+	e.vals = make([]expr.Value, s.rules.slots)
+	e.state = make([]expr.State, s.rules.slots)
+}
+
+// Value implements [expr.Env].
+func (e *environment) Value(slot int) (expr.Value, expr.State) { return e.vals[slot], e.state[slot] }
+
+// Domain implements [expr.Box].
+func (e *environment) Domain(slot int) expr.Domain {
+	w := e.rules.watches[slot]
+	d := expr.Domain{Optional: e.rules.opened[slot]}
+	switch {
+	case w.presence:
+		d.Values = presence
+	case w.values != nil:
+		d.Values = w.values
+	default:
+		d.Lo, d.Hi = w.node.Lo, w.node.Hi
+	}
+	return d
+}
+
+// presence is the value of a copy that exists.
+var presence = []expr.Value{expr.Num(1)}
+
+func (e *environment) clear() {
+	for i := range e.state {
+		e.state[i] = expr.Open
+	}
+}
+
+// span returns the slots of group g of a watch that belong to the copies the
+// walk is in, where depth repeats around the watch have been entered.
+func (w *walker) span(x *watch, g slotGroup, depth int) (from, to int) {
+	size := g.size
+	at := 0
+	for i := g.out; i < depth; i++ {
+		size /= max(int(x.reps[i].Hi), 1)
+		at += size * w.copyOf(x.reps[i])
+	}
+	return g.base + at, g.base + at + size
+}
+
+// copyOf returns which copy of a repeat the walk is in.
+func (w *walker) copyOf(rep *node) int {
+	for i := len(w.stack) - 1; i >= 0; i-- {
+		if f := &w.stack[i]; f.owner == rep && f.mode == modeList {
+			return int(f.iter)
+		}
+	}
+	return 0
+}
+
+// entered returns how many of the repeats around the watch the walk is in.
+func (w *walker) entered(x *watch) int {
+	for i, rep := range x.reps {
+		in := false
+		for k := range w.stack {
+			in = in || w.stack[k].owner == rep && w.stack[k].mode == modeList
+		}
+		if !in {
+			return i
+		}
+	}
+	return len(x.reps)
+}
+
+// assign gives a watched node its value in the current copies.
+func (w *walker) assign(x *watch, v expr.Value, st expr.State) {
+	for _, g := range x.groups {
+		slot := g.base
+		if g.out < len(x.reps) {
+			slot, _ = w.span(x, g, len(x.reps))
+		}
+		w.env.vals[slot], w.env.state[slot] = v, st
+	}
+}
+
+// value returns what expressions see of option i of a node, or of a real x.
+func (n *node) value(i int, x float64) expr.Value {
+	switch {
+	case n.watch.values != nil:
+		return n.watch.values[i]
+	case n.N == 0:
+		return expr.Num(x)
+	}
+	return expr.Num(n.Number(i))
+}
+
+// absent marks watches as inactive where they stand below the current copies.
+func (w *walker) absent(xs []*watch) {
+	for _, x := range xs {
+		depth := w.entered(x)
+		for _, g := range x.groups {
+			from, to := w.span(x, g, depth)
+			for s := from; s < to; s++ {
+				w.env.state[s] = expr.Inactive
+			}
+		}
+	}
+	for _, x := range xs {
+		w.check(x)
+	}
+}
+
+// skip marks a node whose condition is false, and everything in it.
+func (w *walker) skip(n *node) {
+	if n.watch != nil {
+		w.absent([]*watch{n.watch})
+	}
+	for _, b := range n.belowKid {
+		w.absent(b)
+	}
+}
+
+// skipCases marks what stands in the cases that were not chosen.
+func (w *walker) skipCases(n *node, chosen int) {
+	for i, b := range n.belowKid {
+		if i != chosen && len(b) > 0 {
+			w.absent(b)
+		}
+	}
+}
+
+// counted marks the copies of a repeat that do not exist, and for len those
+// that do.
+func (w *walker) counted(n *node, count int) {
+	var touched []*watch
+	if n.watch != nil && n.watch.presence {
+		touched = append(touched, n.watch)
+	}
+	for _, b := range n.belowKid {
+		touched = append(touched, b...)
+	}
+	for _, x := range touched {
+		at := 0
+		for at < len(x.reps) && x.reps[at] != n {
+			at++
+		}
+		for _, g := range x.groups {
+			if g.out > at {
+				if count == 0 {
+					from, to := w.span(x, g, g.out)
+					for s := from; s < to; s++ {
+						w.env.state[s] = expr.Inactive
+					}
+				}
+				continue
+			}
+			from, to := w.span(x, g, at)
+			each := (to - from) / max(int(n.Hi), 1)
+			for s := from + count*each; s < to; s++ {
+				w.env.state[s] = expr.Inactive
+			}
+			if x.presence && x.node == n {
+				for s := from; s < from+count; s++ {
+					w.env.vals[s], w.env.state[s] = presence[0], expr.Known
+				}
+			}
+		}
+	}
+	for _, x := range touched {
+		w.check(x)
+	}
+}
+
+// again reopens what stands inside the next copy of a repeat.
+func (w *walker) again(n *node) {
+	for _, b := range n.belowKid {
+		for _, x := range b {
+			at := 0
+			for at < len(x.reps) && x.reps[at] != n {
+				at++
+			}
+			for _, g := range x.groups {
+				if g.out > at {
+					for s := g.base; s < g.base+g.size; s++ {
+						w.env.state[s] = expr.Open
+					}
+				}
+			}
+		}
+	}
+}
+
+// active evaluates a condition; an undefined one is false.
+func (w *walker) active(c *condition) bool { return c.prog.Truth(&w.env) == expr.True }
+
+// check notes a constraint that can no longer hold.
+func (w *walker) check(x *watch) {
+	if w.bad != nil {
+		return
+	}
+	for _, q := range x.requires {
+		if q.prog.Bounds(&w.env).Truth() == expr.False {
+			w.bad = q
+			return
+		}
+	}
+}
+
+// checkAll evaluates the constraints that stand outside all repeats; the
+// others were checked when their last name was decided.
+func (w *walker) checkAll() {
+	for _, q := range w.s.rules.outer {
+		if q.prog.Truth(&w.env) == expr.False {
+			w.bad = q
+			return
+		}
+	}
+}
+
+// maxTried bounds the options that propagation tries one by one; wider ranges
+// are narrowed by interval arithmetic.
+const maxTried = 256
+
+// propagate removes the options of the pending decision with which some
+// constraint could not hold any more.
+func (w *walker) propagate(n *node) {
+	x := n.watch
+	if n.N == 0 || n.N > maxTried {
+		w.narrow(n)
+		return
+	}
+	if cap(w.mask) < n.N {
+		w.mask = make([]bool, n.N)
+	}
+	w.mask = w.mask[:n.N]
+	for i := range n.N {
+		w.mask[i] = w.may(x, n.value(i, 0))
+		w.masked = w.masked || !w.mask[i]
+	}
+}
+
+// may reports whether every constraint may still hold if the watched node of
+// the pending decision takes value v.
+func (w *walker) may(x *watch, v expr.Value) bool {
+	for _, g := range x.groups {
+		slot, _ := w.span(x, g, len(x.reps))
+		for _, q := range x.requires {
+			if !q.prog.May(&w.env, slot, v) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// narrow bounds the pending number by what the constraints leave of its range.
+func (w *walker) narrow(n *node) {
+	x := n.watch
+	lo, hi := n.Lo, n.Hi
+	for _, g := range x.groups {
+		slot, _ := w.span(x, g, len(x.reps))
+		for _, q := range x.requires {
+			lo, hi = q.prog.Narrow(&w.env, slot, lo, hi)
+		}
+	}
+	if n.N == 0 {
+		w.lo, w.hi = lo, hi
+		w.masked = lo > hi
+		return
+	}
+	w.first = clampInt(int(ceilDiv(lo-n.Lo, n.Step)), 0, n.N)
+	w.last = clampInt(int((hi-n.Lo)/n.Step+1e-9), -1, n.N-1)
+	if w.first > 0 || w.last < n.N-1 {
+		w.masked = true
+		w.mask = w.mask[:0]
+	}
+}
+
+func ceilDiv(a, b float64) float64 {
+	q := a / b
+	t := float64(int64(q))
+	if q-t > 1e-9 {
+		t++
+	}
+	return t
+}
+
+// requireText returns the constraints that mention the node, for messages.
+func (n *node) requireText() string {
+	if n.watch == nil {
+		return ""
+	}
+	var all []string
+	for _, q := range n.watch.requires {
+		all = append(all, q.text())
+	}
+	return strings.Join(all, " and ")
+}

@@ -1,0 +1,178 @@
+package study
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/problem"
+	"github.com/daedalus-search/daedalus/search"
+	"github.com/daedalus-search/daedalus/space"
+	"github.com/daedalus-search/daedalus/store"
+)
+
+// Config is the whole question. Problem, Goal and Method are required; the
+// zero value of everything else works.
+type Config struct {
+	Name    string          // "" means "study"
+	Problem problem.Problem // what is searched
+	Goal    metric.Goal     // what counts
+	Method  search.Method   // how to search
+
+	MethodName string // name of the method, recorded and shown
+	Reason     string // why this method, recorded and shown
+
+	Seed       uint64
+	Budget     Budget        // what may be spent, over all runs of the study together
+	Stop       Stop          // when to stop before that
+	Parallel   int           // evaluations at once; 0 means all cores, or 1 for a problem.Batcher
+	Async      bool          // tell results as they come: faster with uneven evaluations, not reproducible; see Run
+	Timeout    time.Duration // of one evaluation; 0 means none
+	Retries    int           // further attempts after a crash, a timeout or a transient failure
+	Backoff    time.Duration // before the first retry, doubled for each further one; 0 means 1 s
+	Duplicates Duplicates    // what to do with a design that was measured before
+	Prune      *MedianRule   // stop evaluations that look bad; nil means never
+	Enqueue    []space.Design
+	WarmStart  []store.Trial // finished trials of another study on the same space; told, not evaluated
+
+	Store   store.Store // where trials go; nil means memory
+	Spec    []byte      // the study file as JSON, recorded
+	Version string      // of the engine, recorded
+
+	// Observe, if set, is called after each finished trial and at the end, from
+	// one goroutine at a time. It must not call the study.
+	Observe func(Progress)
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Budget bounds what a study may spend, over all its runs. Zero means no bound.
+type Budget struct {
+	Trials int64         // evaluations; designs served from the cache are free
+	Time   time.Duration // wall time
+	Cost   float64       // sum of the trials' costs
+	Metric string        // metric that is the cost of a trial; "" means seconds of evaluation
+}
+
+// Stop ends a study before its budget. The zero value stops only after ten
+// failures without a single success.
+type Stop struct {
+	Target   []metric.Limit // stop when one feasible design meets all of these
+	NoGain   int64          // stop after so many trials in a row that did not improve the front; 0 means never
+	Failures int64          // stop after so many failures if nothing ever succeeded; 0 means 10, below 0 never
+}
+
+// Duplicates says what to do with a design that was measured before.
+type Duplicates uint8
+
+// What to do with duplicates.
+const (
+	Reuse    Duplicates = iota // take the earlier measurement; free of charge
+	Evaluate                   // measure again, as noisy problems need
+)
+
+// A ConfigError says which field of a Config is wrong.
+type ConfigError struct {
+	Field string
+	Found string
+	Want  string
+}
+
+func (e *ConfigError) Error() string {
+	s := "study: " + e.Field + ": " + e.Found
+	if e.Want != "" {
+		s += "; expected " + e.Want
+	}
+	return s
+}
+
+// check validates the configuration and fills in defaults.
+func (c *Config) check() error {
+	var errs []error
+	bad := func(field, found, want string) {
+		errs = append(errs, &ConfigError{Field: field, Found: found, Want: want})
+	}
+	if c.Problem == nil {
+		bad("Problem", "nil", "a problem")
+		return errors.Join(errs...)
+	}
+	if c.Method == nil {
+		bad("Method", "nil", "a search method")
+	}
+	if err := c.Goal.Check(c.Problem.Metrics()); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Budget.Trials < 0 || c.Budget.Time < 0 || c.Budget.Cost < 0 {
+		bad("Budget", fmt.Sprintf("%+v", c.Budget), "no negative bound")
+	}
+	if c.Budget.Metric != "" && !hasMetric(c.Problem.Metrics(), c.Budget.Metric) {
+		bad("Budget.Metric", fmt.Sprintf("%q", c.Budget.Metric), "a metric of the problem")
+	}
+	for _, t := range c.Stop.Target {
+		if !hasMetric(c.Problem.Metrics(), t.Metric) {
+			bad("Stop.Target", fmt.Sprintf("%q", t.Metric), "a metric of the problem")
+		}
+	}
+	if c.Parallel < 0 || c.Retries < 0 || c.Timeout < 0 || c.Backoff < 0 {
+		bad("Parallel, Retries, Timeout, Backoff", "a negative value", "0 or more")
+	}
+	if c.Prune != nil && len(c.Goal.Objectives) != 1 {
+		bad("Prune", fmt.Sprintf("%d objectives", len(c.Goal.Objectives)), "one objective: pruning compares one number")
+	}
+	for i, d := range c.Enqueue {
+		if d.Space() != c.Problem.Space() {
+			bad(fmt.Sprintf("Enqueue[%d]", i), "a design of another space", "designs of the problem's space")
+		}
+	}
+	if c.Name == "" {
+		c.Name = "study"
+	}
+	if c.Backoff == 0 {
+		c.Backoff = time.Second
+	}
+	if c.Stop.Failures == 0 {
+		c.Stop.Failures = 10
+	}
+	if c.Parallel == 0 {
+		c.Parallel = runtime.GOMAXPROCS(0)
+		if _, ok := c.Problem.(problem.Batcher); ok {
+			c.Parallel = 1
+		}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.MethodName == "" {
+		c.MethodName = fmt.Sprintf("%T", c.Method)
+	}
+	if n, ok := c.Problem.(problem.Noisy); ok && n.Noisy() && c.Duplicates == Reuse {
+		c.Duplicates = Evaluate
+	}
+	return errors.Join(errs...)
+}
+
+func hasMetric(ms []metric.Metric, name string) bool {
+	for _, m := range ms {
+		if m.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// fingerprint identifies everything that the searcher's proposals depend on.
+// If it changes, the decision log cannot be replayed.
+func (c *Config) fingerprint(spaceJSON []byte) (string, error) {
+	options, err := json.Marshal(c.Method)
+	if err != nil {
+		return "", fmt.Errorf("study: options of %s: %w", c.MethodName, err)
+	}
+	goal, err := json.Marshal(c.Goal)
+	if err != nil {
+		return "", fmt.Errorf("study: goal: %w", err)
+	}
+	return fmt.Sprintf("%T %s seed=%d goal=%s async=%t space=%s", c.Method, options, c.Seed, goal, c.Async, spaceJSON), nil
+}
