@@ -1,0 +1,554 @@
+package study
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/daedalus-search/daedalus/internal/rng"
+	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/problem"
+	"github.com/daedalus-search/daedalus/search"
+	"github.com/daedalus-search/daedalus/space"
+	"github.com/daedalus-search/daedalus/store"
+)
+
+// A Study is a question being answered: its trials, the searcher that proposes
+// them and the front so far. Its methods must be called from one goroutine at
+// a time.
+type Study struct {
+	cfg      Config
+	space    *space.Space
+	store    store.Store
+	searcher search.Searcher
+
+	seq     int64             // last event of the decision log
+	next    int64             // number of the next trial
+	epoch   int64             // events up to here are told as foreign; see replay
+	numbers map[int64]int64   // proposal → trial
+	open    []*trial          // not finished and not in this process's hands, in number order
+	untold  map[int64]*trial  // finished, not told, by number; async studies have none
+	foreign map[int64]bool    // trials that the searcher did not propose in this epoch
+	known   map[string]record // measured designs by canonical key or hash
+	waiting map[string][]*trial
+	front   metric.Front[int64]
+	designs map[int64]space.Design // of the members of the front
+
+	counts    [store.Cached + 1]int64
+	imported  int64
+	cost      float64
+	sinceGain int64
+	repeats   int64 // proposals in a row that were measured before
+	hitTarget int64 // first trial that met the targets, -1 if none
+	lastError string
+	prior     time.Duration // time spent by earlier runs
+	began     time.Time
+	median    medianState
+	notes     []string
+	toldNow   []*trial // told since the last save
+}
+
+// A trial is a record on its way: the design parsed, the result to come.
+type trial struct {
+	store.Trial
+	design space.Design
+	key    string
+	score  metric.Score
+}
+
+// A record is what the cache keeps of a measured design.
+type record struct {
+	number int64
+	values map[string]float64
+	score  metric.Score
+	cost   float64
+}
+
+// attributes of the study record.
+const (
+	attrFingerprint = "fingerprint"  // everything the proposals depend on
+	attrEpoch       = "epoch"        // see replay
+	attrBudget      = "setup.budget" // the budget the searcher was told
+	attrParallel    = "setup.parallel"
+	attrElapsed     = "elapsed_s"
+	attrFrom        = "from" // of a trial: the study it was imported from
+)
+
+const opEnqueue, opImport = "enqueue", "import"
+
+// Open starts a study, or continues the one in cfg.Store. Continuing rebuilds
+// the searcher by replaying the decision log; if the space, the goal, the
+// method, its options or the seed have changed since, the new searcher is told
+// the earlier trials instead and [Study.Notes] says so. Trials that were
+// running when the study stopped are run again.
+func Open(ctx context.Context, cfg Config) (*Study, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	s := &Study{
+		cfg: cfg, space: cfg.Problem.Space(), store: cfg.Store,
+		numbers: map[int64]int64{}, untold: map[int64]*trial{}, foreign: map[int64]bool{},
+		known: map[string]record{}, waiting: map[string][]*trial{}, designs: map[int64]space.Design{},
+		hitTarget: -1,
+	}
+	if s.store == nil {
+		s.store = store.Memory(store.Study{Name: cfg.Name})
+	}
+	s.median.rule = cfg.Prune
+	if err := s.load(ctx); err != nil {
+		return nil, err
+	}
+	if s.next == 0 {
+		if err := s.seedTrials(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Notes returns what the user should know about how the study was opened.
+func (s *Study) Notes() []string { return slices.Clone(s.notes) }
+
+// Space returns the space that is searched.
+func (s *Study) Space() *space.Space { return s.space }
+
+// Config returns the configuration with its defaults filled in.
+func (s *Study) Config() Config { return s.cfg }
+
+// Close records how much time was spent. It does not close the store.
+func (s *Study) Close(ctx context.Context) error { return s.saveStudy(ctx, "", "") }
+
+// newSearcher makes the searcher for the setup that was recorded, or the
+// present one.
+func (s *Study) newSearcher(budget int64, parallel int) error {
+	var err error
+	s.searcher, err = s.cfg.Method.New(search.Setup{
+		Space: s.space, Objectives: len(s.cfg.Goal.Objectives), Limits: len(s.cfg.Goal.Limits) > 0,
+		Seed: s.cfg.Seed, Budget: budget, Parallel: parallel,
+	})
+	if err != nil {
+		return fmt.Errorf("study %s: %s cannot search this: %w", s.cfg.Name, s.cfg.MethodName, err)
+	}
+	return nil
+}
+
+// load reads the store and rebuilds everything that is kept in memory.
+func (s *Study) load(ctx context.Context) error {
+	rec, err := s.store.Study(ctx)
+	if err != nil {
+		return err
+	}
+	spaceJSON, err := json.Marshal(s.space)
+	if err != nil {
+		return fmt.Errorf("study %s: space: %w", s.cfg.Name, err)
+	}
+	print, err := s.cfg.fingerprint(spaceJSON)
+	if err != nil {
+		return err
+	}
+	budget, parallel := s.cfg.Budget.Trials, s.cfg.Parallel
+	changed := false
+	if old, ok := rec.Attrs[attrFingerprint]; ok {
+		budget, _ = strconv.ParseInt(rec.Attrs[attrBudget], 10, 64)
+		parallel, _ = strconv.Atoi(rec.Attrs[attrParallel])
+		s.epoch, _ = strconv.ParseInt(rec.Attrs[attrEpoch], 10, 64)
+		elapsed, _ := strconv.ParseFloat(rec.Attrs[attrElapsed], 64)
+		s.prior = time.Duration(elapsed * float64(time.Second))
+		changed = old != print
+	}
+	trials, err := s.readTrials(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range trials {
+		switch {
+		case t.State.Done():
+			s.settle(t)
+			s.median.settle(t)
+		default:
+			s.open = append(s.open, t)
+		}
+	}
+	if changed {
+		budget, parallel = s.cfg.Budget.Trials, s.cfg.Parallel
+		s.epoch = s.seq
+	}
+	if err := s.newSearcher(budget, parallel); err != nil {
+		return err
+	}
+	if err := s.replay(trials); err != nil {
+		var diverged *divergedError
+		if !errors.As(err, &diverged) {
+			return err
+		}
+		// Another version of the engine proposes differently: start an epoch.
+		changed = true
+		s.epoch = s.seq
+		clear(s.numbers)
+		clear(s.foreign)
+		clear(s.untold)
+		if err := s.newSearcher(budget, parallel); err != nil {
+			return err
+		}
+		if err := s.replay(trials); err != nil {
+			return err
+		}
+		s.notes = append(s.notes, diverged.Error())
+	}
+	if changed && len(trials) > 0 {
+		s.notes = append(s.notes, fmt.Sprintf("the question changed since the last run: a new searcher was told the %d earlier trials", len(trials)))
+	}
+	if rec.Attrs == nil {
+		rec.Attrs = map[string]string{}
+	}
+	now := s.cfg.Now()
+	if rec.Created.IsZero() {
+		rec.Created = now
+	}
+	s.began = now
+	metrics, err := json.Marshal(s.cfg.Problem.Metrics())
+	if err != nil {
+		return fmt.Errorf("study %s: metrics: %w", s.cfg.Name, err)
+	}
+	rec.Name, rec.Seed, rec.Spec, rec.Space, rec.Metrics = s.cfg.Name, s.cfg.Seed, s.cfg.Spec, spaceJSON, metrics
+	rec.Problem = describe(s.cfg.Problem)
+	rec.Searcher, rec.Reason, rec.Engine = s.cfg.MethodName, s.cfg.Reason, s.cfg.Version
+	rec.Status, rec.StopReason = "running", ""
+	rec.Attrs[attrFingerprint] = print
+	rec.Attrs[attrBudget] = strconv.FormatInt(budget, 10)
+	rec.Attrs[attrParallel] = strconv.Itoa(parallel)
+	rec.Attrs[attrEpoch] = strconv.FormatInt(s.epoch, 10)
+	return s.store.SaveStudy(ctx, rec)
+}
+
+func describe(p problem.Problem) string {
+	if d, ok := p.(problem.Describer); ok {
+		return d.Describe()
+	}
+	return fmt.Sprintf("%T", p)
+}
+
+// readTrials loads every trial and parses its design in the present space.
+func (s *Study) readTrials(ctx context.Context) ([]*trial, error) {
+	var out []*trial
+	var lost []error
+	for rec, err := range s.store.Trials(ctx, store.Filter{NoSteps: s.cfg.Prune == nil}) {
+		if err != nil {
+			return nil, err
+		}
+		t := &trial{Trial: rec}
+		d, err := s.space.ParseJSON(rec.Design)
+		if err != nil {
+			if lost = append(lost, fmt.Errorf("trial %d: %w", rec.Number, err)); len(lost) == 5 {
+				break
+			}
+			continue
+		}
+		t.design = d
+		t.key = s.keyOf(d)
+		if rec.State.Done() {
+			t.score = s.cfg.Goal.Score(rec.Values)
+		}
+		s.next = max(s.next, rec.Number+1)
+		s.seq = max(s.seq, rec.AskSeq, rec.TellSeq)
+		out = append(out, t)
+	}
+	if len(lost) > 0 {
+		return nil, fmt.Errorf("study %s: earlier trials are not designs of the present space; adding options is fine, removing used ones is not. Give the study another name or restore the space: %w", s.cfg.Name, errors.Join(lost...))
+	}
+	return out, nil
+}
+
+// keyOf identifies designs that need to be measured only once.
+func (s *Study) keyOf(d space.Design) string {
+	if c, ok := s.cfg.Problem.(problem.Canonical); ok {
+		return c.Key(d)
+	}
+	h := d.Hash()
+	return string(h[:])
+}
+
+// seedTrials records the trials that exist before the first question: those of
+// another study, and designs the user wants tried.
+func (s *Study) seedTrials(ctx context.Context) error {
+	var recs []*trial
+	for _, w := range s.cfg.WarmStart {
+		d, err := s.space.ParseJSON(w.Design)
+		if err != nil {
+			return fmt.Errorf("study %s: warm start: trial %d of the other study is not a design of this space: %w", s.cfg.Name, w.Number, err)
+		}
+		if w.State != store.Complete {
+			continue
+		}
+		t := s.newTrial(d)
+		t.State, t.Operator, t.Values = store.Complete, opImport, w.Values
+		t.Finished = s.cfg.Now()
+		if err := s.judge(t, w.Values); err != nil {
+			return fmt.Errorf("study %s: warm start: trial %d: %w", s.cfg.Name, w.Number, err)
+		}
+		recs = append(recs, t)
+	}
+	for _, d := range s.cfg.Enqueue {
+		t := s.newTrial(d)
+		t.Operator = opEnqueue
+		recs = append(recs, t)
+	}
+	return s.adopt(ctx, recs)
+}
+
+// Enqueue adds designs to be tried before the searcher is asked again.
+func (s *Study) Enqueue(ctx context.Context, designs ...space.Design) error {
+	var recs []*trial
+	for _, d := range designs {
+		if d.Space() != s.space {
+			return &ConfigError{Field: "Enqueue", Found: "a design of another space", Want: "designs of the study's space"}
+		}
+		t := s.newTrial(d)
+		t.Operator = opEnqueue
+		recs = append(recs, t)
+	}
+	return s.adopt(ctx, recs)
+}
+
+func (s *Study) adopt(ctx context.Context, recs []*trial) error {
+	if len(recs) == 0 {
+		return nil
+	}
+	if err := s.save(ctx, recs...); err != nil {
+		return err
+	}
+	for _, t := range recs {
+		s.foreign[t.Number] = true
+		if t.State.Done() {
+			s.settle(t)
+			s.untold[t.Number] = t
+		} else {
+			s.open = append(s.open, t)
+		}
+	}
+	return nil
+}
+
+// newTrial numbers a trial.
+func (s *Study) newTrial(d space.Design) *trial {
+	h := d.Hash()
+	t := &trial{design: d, key: s.keyOf(d), Trial: store.Trial{
+		Number: s.next, State: store.Waiting, Attempt: 1, Design: d.AppendJSON(nil), Hash: h, Queued: s.cfg.Now(),
+	}}
+	if _, ok := s.cfg.Problem.(problem.Canonical); ok {
+		t.Key = t.key
+	}
+	s.next++
+	return t
+}
+
+// save makes trials durable.
+func (s *Study) save(ctx context.Context, ts ...*trial) error {
+	if len(ts) == 0 {
+		return nil
+	}
+	recs := make([]store.Trial, len(ts))
+	for i, t := range ts {
+		recs[i] = t.Trial
+	}
+	// A result in hand is written even if the user has just pressed ctrl-C.
+	return s.store.Save(context.WithoutCancel(ctx), recs...)
+}
+
+func (s *Study) saveStudy(ctx context.Context, status, reason string) error {
+	ctx = context.WithoutCancel(ctx)
+	rec, err := s.store.Study(ctx)
+	if err != nil {
+		return err
+	}
+	if status != "" {
+		rec.Status, rec.StopReason = status, reason
+	}
+	rec.Attrs = maps.Clone(rec.Attrs)
+	if rec.Attrs == nil {
+		rec.Attrs = map[string]string{}
+	}
+	rec.Attrs[attrElapsed] = strconv.FormatFloat(s.elapsed().Seconds(), 'f', 3, 64)
+	return s.store.SaveStudy(ctx, rec)
+}
+
+func (s *Study) elapsed() time.Duration { return s.prior + s.cfg.Now().Sub(s.began) }
+
+// judge scores measured values, or says why they cannot be used.
+func (s *Study) judge(t *trial, v metric.Values) error {
+	for _, o := range s.cfg.Goal.Objectives {
+		if err := usable(v, o.Metric); err != nil {
+			return err
+		}
+	}
+	for _, l := range s.cfg.Goal.Limits {
+		if err := usable(v, l.Metric); err != nil {
+			return err
+		}
+	}
+	t.Values = v
+	t.score = s.cfg.Goal.Score(v)
+	t.Loss, t.Violation = t.score.Loss, t.score.Violation
+	t.Cost = t.Seconds
+	if m := s.cfg.Budget.Metric; m != "" {
+		t.Cost = v[m]
+	}
+	return nil
+}
+
+func usable(v metric.Values, name string) error {
+	x, ok := v[name]
+	switch {
+	case !ok:
+		return fmt.Errorf("metric %s is missing; the evaluator returned %v", name, slices.Sorted(maps.Keys(v)))
+	case math.IsNaN(x) || math.IsInf(x, 0):
+		return fmt.Errorf("metric %s is %v; expected a finite number", name, x)
+	}
+	return nil
+}
+
+// settle takes a finished trial into the counts, the cache and the front.
+func (s *Study) settle(t *trial) {
+	s.counts[t.State]++
+	if t.Operator == opImport {
+		s.imported++
+	}
+	switch t.State {
+	case store.Complete:
+		s.cost += t.Cost
+		if _, dup := s.known[t.key]; !dup {
+			s.known[t.key] = record{number: t.Number, values: t.Values, score: t.score, cost: t.Cost}
+		}
+	case store.Cached:
+		return
+	default:
+		s.cost += t.Cost
+		if t.Error != "" {
+			s.lastError = t.Error
+		}
+		s.sinceGain++
+		return
+	}
+	added, _ := s.front.Add(t.score, t.Number)
+	if added {
+		s.designs[t.Number] = t.design
+		if len(s.designs) > 2*s.front.Len()+64 {
+			s.forget()
+		}
+	}
+	if added && t.score.Feasible() {
+		s.sinceGain = 0
+	} else {
+		s.sinceGain++
+	}
+	if len(s.cfg.Stop.Target) > 0 && s.hitTarget < 0 && t.score.Feasible() && meets(s.cfg.Stop.Target, t.Values) {
+		s.hitTarget = t.Number
+	}
+}
+
+// forget drops the designs that have left the front.
+func (s *Study) forget() {
+	keep := make(map[int64]space.Design, s.front.Len())
+	for _, n := range s.front.All() {
+		keep[n] = s.designs[n]
+	}
+	s.designs = keep
+}
+
+func meets(targets []metric.Limit, v metric.Values) bool {
+	for _, l := range targets {
+		if x, ok := v[l.Metric]; !ok || l.Violation(x) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// outcome is what the searcher is told about a finished trial.
+func (s *Study) outcome(t *trial) search.Outcome {
+	o := search.Outcome{
+		ID: t.Proposal, Design: t.design, Score: t.score, Values: t.Values, Fidelity: t.Fidelity, Cost: t.Cost, Err: t.Error,
+	}
+	if s.foreign[t.Number] {
+		o.ID = -t.Number - 1
+	}
+	switch t.State {
+	case store.Complete, store.Cached:
+		o.Status = search.Complete
+	case store.Pruned:
+		o.Status = search.Pruned
+	case store.Infeasible:
+		o.Status = search.Infeasible
+	default:
+		o.Status = search.Failed
+	}
+	if o.Status != search.Complete {
+		o.Score = failedScore(len(s.cfg.Goal.Objectives))
+		o.Values = t.Values
+	}
+	return o
+}
+
+func failedScore(n int) metric.Score {
+	s := metric.Score{Loss: make([]float64, n), Violation: math.Inf(1)}
+	for i := range s.Loss {
+		s.Loss[i] = math.Inf(1)
+	}
+	return s
+}
+
+// ask asks the searcher for up to n proposals and makes trials of them, not
+// saved yet.
+func (s *Study) ask(n int) ([]*trial, error) {
+	ps, err := s.searcher.Ask(n)
+	if err != nil {
+		return nil, err
+	}
+	s.seq++
+	out := make([]*trial, 0, len(ps))
+	for _, p := range ps {
+		t := s.newTrial(p.Design)
+		t.Proposal, t.AskSeq = p.ID, s.seq
+		t.Operator, t.Why, t.Predicted, t.Fidelity = p.Operator, p.Why, p.Predicted, p.Fidelity
+		for _, id := range p.Parents {
+			t.Parents = append(t.Parents, s.parent(id))
+		}
+		s.numbers[p.ID] = t.Number
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// parent turns the ID of an outcome into a trial number.
+func (s *Study) parent(id int64) int64 {
+	if id < 0 {
+		return -id - 1
+	}
+	return s.numbers[id]
+}
+
+// tell reports finished trials to the searcher as one event.
+func (s *Study) tell(ts ...*trial) {
+	if len(ts) == 0 {
+		return
+	}
+	s.seq++
+	outs := make([]search.Outcome, len(ts))
+	for i, t := range ts {
+		t.TellSeq = s.seq
+		outs[i] = s.outcome(t)
+		delete(s.untold, t.Number)
+	}
+	s.searcher.Tell(outs...)
+}
+
+// trialSeed is the seed that evaluators may use for a trial.
+func (s *Study) trialSeed(number int64) uint64 {
+	return rng.New(s.cfg.Seed, "trial", uint64(number)).Uint64()
+}
