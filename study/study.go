@@ -15,6 +15,7 @@ import (
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/search"
+	"github.com/daedalus-search/daedalus/search/illuminate"
 	"github.com/daedalus-search/daedalus/space"
 	"github.com/daedalus-search/daedalus/store"
 )
@@ -134,6 +135,13 @@ func (s *Study) newSearcher(budget int64, parallel int) error {
 	})
 	if err != nil {
 		return fmt.Errorf("study %s: %s cannot search this: %w", s.cfg.Name, s.cfg.MethodName, err)
+	}
+	if a, ok := s.searcher.(illuminate.Archiver); ok {
+		for _, m := range a.Measures() {
+			if !hasMetric(s.cfg.Problem.Metrics(), m.Metric) {
+				return &ConfigError{Field: "Method.Measures", Found: fmt.Sprintf("metric %q", m.Metric), Want: "a metric of the problem"}
+			}
+		}
 	}
 	return nil
 }

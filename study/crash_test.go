@@ -1,0 +1,172 @@
+package study_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/problem"
+	"github.com/daedalus-search/daedalus/search/evolve"
+	"github.com/daedalus-search/daedalus/space"
+	"github.com/daedalus-search/daedalus/store"
+	"github.com/daedalus-search/daedalus/study"
+)
+
+// crashDir makes the test binary play the victim: it runs a study in that
+// folder until it is killed.
+const crashDir = "DAEDALUS_TEST_CRASH"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashDir); dir != "" {
+		if err := victim(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func crashConfig(st store.Store, log func(format string, args ...any)) study.Config {
+	return study.Config{
+		Name: "crash", Goal: twoGoals(), Method: evolve.NSGA2{Population: 8}, Seed: 11, Parallel: 3, Store: st,
+		Budget: study.Budget{Trials: crashTrials},
+		Problem: funcProblem(func(ctx context.Context, d space.Design, _ problem.Reporter) (metric.Values, error) {
+			tr, _ := problem.TrialOf(ctx)
+			log("begin %d", tr.Number)
+			time.Sleep(time.Duration(1+tr.Seed%5) * time.Millisecond)
+			return measure(d), nil
+		}),
+	}
+}
+
+const crashTrials = 600
+
+// victim runs the study. It writes a line before each evaluation, and one for
+// each trial once the study has acknowledged it.
+func victim(dir string) error {
+	ctx := context.Background()
+	path := filepath.Join(dir, "s.db")
+	st, err := openOrCreate(ctx, path)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	log := func(format string, args ...any) { fmt.Fprintf(f, format+"\n", args...) } // one write a line
+	cfg := crashConfig(acknowledging{st, log}, log)
+	_, err = study.Run(ctx, cfg)
+	return err
+}
+
+// acknowledging writes a line for each finished trial after it was saved.
+type acknowledging struct {
+	store.Store
+	log func(string, ...any)
+}
+
+func (a acknowledging) Save(ctx context.Context, ts ...store.Trial) error {
+	if err := a.Store.Save(ctx, ts...); err != nil {
+		return err
+	}
+	for _, t := range ts {
+		if t.State.Done() {
+			a.log("done %d", t.Number)
+		}
+	}
+	return nil
+}
+
+func openOrCreate(ctx context.Context, path string) (*store.SQLite, error) {
+	if _, err := os.Stat(path); err != nil {
+		return store.Create(ctx, path, store.Study{Name: "crash"})
+	}
+	return store.Open(ctx, path)
+}
+
+// The engine is killed without warning again and again. No acknowledged trial
+// is lost, none is evaluated again after it was acknowledged, and the trials
+// are those of a run that was never killed.
+func TestKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	rounds := 100
+	if testing.Short() {
+		rounds = 15
+	}
+	dir := t.TempDir()
+	r := rand.New(rand.NewPCG(1, 2))
+	for range rounds {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), crashDir+"="+dir)
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(5+r.IntN(90)) * time.Millisecond)
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	path := filepath.Join(dir, "s.db")
+	st, err := openOrCreate(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if err := st.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	done := map[int64]bool{}
+	begun := 0
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		what, number, _ := strings.Cut(sc.Text(), " ")
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if what == "begin" {
+			begun++
+			if done[n] {
+				t.Errorf("trial %d was evaluated again after it was acknowledged", n)
+			}
+			continue
+		}
+		done[n] = true
+	}
+	if len(done) < 10 {
+		t.Fatalf("only %d trials finished in %d rounds: the test kills too early to show anything", len(done), rounds)
+	}
+	for n := range done {
+		rec, err := st.Trial(t.Context(), n)
+		if err != nil || !rec.State.Done() {
+			t.Errorf("acknowledged trial %d: %v, %v", n, rec.State, err)
+		}
+	}
+	t.Logf("%d rounds: %d evaluations begun, %d trials acknowledged", rounds, begun, len(done))
+
+	// Finish both and compare.
+	quiet := func(string, ...any) {}
+	if _, err := study.Run(t.Context(), crashConfig(st, quiet)); err != nil {
+		t.Fatal(err)
+	}
+	whole := memory()
+	if _, err := study.Run(t.Context(), crashConfig(whole, quiet)); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "killed against never killed", trace(t, st), trace(t, whole))
+}
