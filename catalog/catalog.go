@@ -6,12 +6,12 @@ package catalog
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/daedalus-search/daedalus/internal/source"
 	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/problems/command"
 	"github.com/daedalus-search/daedalus/problems/nasbench201"
-	"github.com/daedalus-search/daedalus/problems/synthetic"
 	"github.com/daedalus-search/daedalus/search"
 	"github.com/daedalus-search/daedalus/search/evolve"
 	"github.com/daedalus-search/daedalus/search/illuminate"
@@ -122,7 +122,7 @@ func (p Problem) OwnSpace() bool { return p.Needs != "" }
 
 // Problems returns the problems in the order in which they are listed.
 func Problems() []Problem {
-	rows := []Problem{
+	return []Problem{
 		{
 			Name: "nasbench201", Doc: "15,625 really trained image classifiers with latencies measured on 27 devices",
 			Source:  "Dong and Yang 2020; Li et al. 2021 (HW-NAS-Bench); Lee et al. 2021 (HELP)",
@@ -137,14 +137,13 @@ func Problems() []Problem {
 			Options: func() any { return new(command.Options) },
 			New: func(o any, s *space.Space, dir string) (problem.Problem, error) {
 				opts := *o.(*command.Options)
-				if opts.Dir == "" {
-					opts.Dir = dir
+				if !filepath.IsAbs(opts.Dir) {
+					opts.Dir = filepath.Join(dir, opts.Dir)
 				}
 				return command.New(s, opts)
 			},
 		},
 	}
-	return append(rows, syntheticRows()...)
 }
 
 // FindProblem returns the row of a problem, or an error that names the nearest.

@@ -1,0 +1,2 @@
+// Package library shows how to search from Go: its examples are tests.
+package library
