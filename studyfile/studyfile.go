@@ -133,7 +133,7 @@ func (r *reader) read() {
 	if n := v.Get("study"); n != nil {
 		if s, ok := n.Str(rep); ok {
 			if !studyName.MatchString(s) {
-				r.bad(n, "a study named %q", s).Want = "letters, digits, '.', '_' and '-': it names files"
+				r.expect(n, "letters, digits, '.', '_' and '-': it names files", "a study named %q", s)
 			}
 			c.Name = s
 		}
@@ -187,6 +187,16 @@ func (r *reader) bad(at *source.Value, format string, args ...any) *source.Diagn
 	return r.report.Errorf(at, format, args...)
 }
 
+// expect reports a mistake together with what was expected.
+func (r *reader) expect(at *source.Value, want, format string, args ...any) *source.Diagnostic {
+	d := r.report.Errorf(at, format, args...)
+	d.Want = want
+	if want != "" {
+		d.Message += "; expected " + want
+	}
+	return d
+}
+
 // problem reads "problem: name" or "problem: {name: options, timeout: …}".
 func (r *reader) problem(v *source.Value, sp *space.Space) {
 	if v == nil {
@@ -222,8 +232,7 @@ func (r *reader) problem(v *source.Value, sp *space.Space) {
 		}
 	}
 	if chosen == nil {
-		d := r.bad(v, "no problem is named here")
-		d.Want = "one of " + strings.Join(names, ", ")
+		d := r.expect(v, "one of "+strings.Join(names, ", "), "no problem is named here")
 		for _, e := range rest {
 			if near, ok := source.Nearest(e.Name(), names); ok {
 				d.Note = fmt.Sprintf("did you mean %q instead of %q?", near, e.Name())
@@ -245,8 +254,8 @@ func (r *reader) problem(v *source.Value, sp *space.Space) {
 		return
 	}
 	for _, e := range rest {
-		d := r.bad(e.Key, "unknown key %q beside the problem %s", e.Name(), p.Name)
-		d.Want = fmt.Sprintf("options of the problem inside its own braces, %s: {%s: …}", p.Name, e.Name())
+		want := fmt.Sprintf("options of the problem inside its own braces, %s: {%s: …}", p.Name, e.Name())
+		r.expect(e.Key, want, "unknown key %q beside the problem %s", e.Name(), p.Name)
 	}
 	if !chosen.Value.IsNull() && !source.Decode(r.report, chosen.Value, options) {
 		return
@@ -258,14 +267,14 @@ func (r *reader) makeProblem(p catalog.Problem, at *source.Value, options any, s
 	r.f.Problem = p.Name
 	if p.OwnSpace() {
 		if !r.root.Has("space") {
-			r.bad(at, "the problem %s needs a space", p.Name).Want = "a space: section that says what may be built"
+			r.expect(at, "a space: section that says what may be built", "the problem %s needs a space", p.Name)
 			return
 		}
 		if sp == nil {
 			return // its mistakes are reported already
 		}
 	} else if n := r.root.Key("space"); n != nil {
-		r.bad(n, "the problem %s brings its own space", p.Name).Want = "no space: section"
+		r.expect(n, "no space: section", "the problem %s brings its own space", p.Name)
 		return
 	}
 	made, err := p.New(options, sp, filepath.Dir(r.f.Path))
@@ -318,8 +327,7 @@ func (r *reader) limit(v *source.Value) []metric.Limit {
 func (r *reader) goalError(at *source.Value, err error) {
 	var g *metric.GoalError
 	if errors.As(err, &g) {
-		d := r.bad(at, "%s", g.Found)
-		d.Want = g.Want
+		r.expect(at, g.Want, "%s", g.Found)
 		return
 	}
 	r.bad(at, "%v", err)
@@ -419,8 +427,7 @@ func (r *reader) check() {
 		if name == "" || contains(known, name) {
 			return
 		}
-		d := r.bad(at, "%s %q is not measured", what, name)
-		d.Want = "one of " + strings.Join(known, ", ")
+		d := r.expect(at, "one of "+strings.Join(known, ", "), "%s %q is not measured", what, name)
 		if near, ok := source.Nearest(name, known); ok {
 			d.Note = fmt.Sprintf("did you mean %q?", near)
 		}
@@ -430,7 +437,7 @@ func (r *reader) check() {
 		named(r.root.Get("stop").Get("target"), "metric", t.Metric)
 	}
 	if r.f.Prune != nil && len(r.f.Goal.Objectives) != 1 {
-		r.bad(r.root.Key("prune"), "pruning with %d objectives", len(r.f.Goal.Objectives)).Want = "one objective: pruning compares one number"
+		r.expect(r.root.Key("prune"), "one objective: pruning compares one number", "pruning with %d objectives", len(r.f.Goal.Objectives))
 	}
 }
 
