@@ -122,7 +122,7 @@ func (p Problem) OwnSpace() bool { return p.Needs != "" }
 
 // Problems returns the problems in the order in which they are listed.
 func Problems() []Problem {
-	return []Problem{
+	rows := []Problem{
 		{
 			Name: "nasbench201", Doc: "15,625 really trained image classifiers with latencies measured on 27 devices",
 			Source:  "Dong and Yang 2020; Li et al. 2021 (HW-NAS-Bench); Lee et al. 2021 (HELP)",
@@ -144,6 +144,7 @@ func Problems() []Problem {
 			},
 		},
 	}
+	return append(rows, syntheticRows()...)
 }
 
 // FindProblem returns the row of a problem, or an error that names the nearest.

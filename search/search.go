@@ -118,6 +118,8 @@ type Ledger struct {
 func (l *Ledger) Propose(d space.Design, operator string, parents ...int64) Proposal {
 	if l.pending == nil {
 		l.pending = map[int64]space.Design{}
+	}
+	if l.seen == nil {
 		l.seen = map[space.Design]struct{}{}
 	}
 	l.next++

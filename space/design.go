@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+
+	"github.com/daedalus-search/daedalus/internal/expr"
 )
 
 // A Design is one element of a space: the list of decisions taken while
@@ -49,24 +51,44 @@ func (d Design) Hash() Hash {
 	w := d.space.walk()
 	t := trace{s: d.trace}
 	var a, b uint64
-	for w.step() {
+	for {
+		if f := w.run(); f != nil {
+			for ; int(f.i) < len(f.nodes) && f.nodes[f.i].simple; f.i++ {
+				n := f.nodes[f.i]
+				if n.when != nil && w.inactive(n) {
+					continue
+				}
+				var v uint64
+				i, x := 0, 0.0
+				if n.N == 0 {
+					x = t.real()
+					v = hashNumber(x)
+				} else {
+					i = t.index()
+					v = n.hashOption(i)
+				}
+				if n.watch != nil {
+					w.assign(n.watch, n.value(i, x), expr.Known)
+				}
+				a, b = fold(a, b, f.site^n.seed, v)
+			}
+		}
+		if !w.step() {
+			break
+		}
 		n, site, role, item := w.n, w.site, w.role, w.item
 		i, x := w.follow(&t)
 		var v uint64
 		switch role {
 		case RoleReal:
-			v = mix(math.Float64bits(x+0) + golden)
+			v = hashNumber(x)
 		case RoleInclude, RoleSize:
 			continue // members are added below, whichever way they came in
 		case RolePlace:
 			f := &w.stack[len(w.stack)-1]
 			v = n.hash[w.perms[int(f.left)+item]]
 		default:
-			if n.hash != nil {
-				v = n.hash[i]
-			} else {
-				v = mix(math.Float64bits(n.Number(i)+0) + golden)
-			}
+			v = n.hashOption(i)
 		}
 		a, b = fold(a, b, site, v)
 	}
@@ -75,6 +97,15 @@ func (d Design) Hash() Hash {
 		a, b = d.hashSubsets(a, b)
 	}
 	return pack(a, b)
+}
+
+func hashNumber(x float64) uint64 { return mix(math.Float64bits(x+0) + golden) }
+
+func (p *Param) hashOption(i int) uint64 {
+	if p.hash != nil {
+		return p.hash[i]
+	}
+	return hashNumber(p.Number(i))
 }
 
 // fold adds one decision. Addition makes the order irrelevant; two independent

@@ -37,13 +37,13 @@ const maxLayout = 1 << 20
 // A layout gives each place of the space its columns and coordinates.
 type layout struct {
 	features []Feature
-	at       map[uint64]place // by site
-	rules    map[*node]int32  // first column of a grammar's rule
+	at       map[uint64]columns // by site
+	rules    map[*node]int32    // first column of a grammar's rule
 	dims     int
 	err      error // why there are no coordinates
 }
 
-type place struct {
+type columns struct {
 	node    *node
 	feature int32 // first column
 	active  int32 // column of the active flag, -1 if always active
@@ -51,7 +51,7 @@ type place struct {
 }
 
 func newLayout(s *Space) (*layout, error) {
-	l := &layout{at: map[uint64]place{}, rules: map[*node]int32{}}
+	l := &layout{at: map[uint64]columns{}, rules: map[*node]int32{}}
 	if err := l.list(s.root, "", 0, false); err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (l *layout) list(nodes []*node, prefix string, site uint64, maybe bool) err
 			l.rule(n, n.kids[0][0])
 			continue
 		}
-		p := place{node: n, feature: int32(len(l.features)), active: -1, dim: int32(l.dims)}
+		p := columns{node: n, feature: int32(len(l.features)), active: -1, dim: int32(l.dims)}
 		add := func(f Feature) {
 			f.Param = &n.Param
 			l.features = append(l.features, f)
@@ -181,7 +181,7 @@ func (s *Space) Encode(d Design, dst []float64) ([]float64, error) {
 		st := &v.a[i]
 		n := st.node
 		if n.Kind == KindRule {
-			x[l.rules[n]+st.index]++
+			x[int(l.rules[n])+st.index]++
 			continue
 		}
 		p, ok := l.at[st.key]
@@ -205,7 +205,7 @@ func (s *Space) Encode(d Design, dst []float64) ([]float64, error) {
 		case KindBool:
 			x[p.feature] = float64(st.index)
 		case KindCategorical, KindChoice:
-			x[p.feature+st.index] = 1
+			x[int(p.feature)+st.index] = 1
 		default:
 			x[p.feature] = n.unit(int(st.index), st.real)
 		}
@@ -232,13 +232,13 @@ func (s *Space) FromFeatures(x []float64) (Design, error) {
 	}
 	w := s.walk()
 	defer s.free(w)
-	ok := s.guided(w, func() bool {
+	ok := s.guided(w, nil, func() bool {
 		n := w.n
 		p := l.at[w.key()]
+		w.settle()
 		switch w.role {
 		case RoleReal:
-			w.chooseReal(min(max(n.realFromU(min(max(x[p.feature], 0), 1)), w.lo), w.hi))
-			return true
+			return w.tryReal(n.realFromU(min(max(x[p.feature], 0), 1)))
 		case RoleSize, RoleInclude, RolePlace:
 			return w.write(nearestSelection(n, x[p.feature:int(p.feature)+len(n.Labels)]))
 		}
@@ -278,7 +278,7 @@ func (s *Space) FromFeatures(x []float64) (Design, error) {
 		return true
 	})
 	if !ok {
-		return Design{}, &InfeasibleError{Constraint: w.bad.text()}
+		return Design{}, &InfeasibleError{Constraint: w.cause().text()}
 	}
 	return w.design(), nil
 }
@@ -332,7 +332,7 @@ func (s *Space) FromUnit(u []float64) (Design, error) {
 	}
 	w := s.walk()
 	defer s.free(w)
-	ok := s.guided(w, func() bool {
+	ok := s.guided(w, nil, func() bool {
 		at := int(l.at[w.key()].dim)
 		switch w.role {
 		case RoleInclude, RolePlace:
@@ -344,7 +344,7 @@ func (s *Space) FromUnit(u []float64) (Design, error) {
 	})
 	s.count(ok)
 	if !ok {
-		return Design{}, &InfeasibleError{Constraint: w.bad.text()}
+		return Design{}, &InfeasibleError{Constraint: w.cause().text()}
 	}
 	return w.design(), nil
 }

@@ -2,7 +2,6 @@ package space
 
 import (
 	"math"
-	"sort"
 
 	"github.com/daedalus-search/daedalus/internal/detmath"
 )
@@ -87,7 +86,15 @@ func (p *Param) fromU(u float64) int {
 			}
 			return n - 1
 		}
-		return min(sort.Search(n, func(i int) bool { return u < p.cum[i] }), n-1)
+		lo, hi := 0, n-1
+		for lo < hi {
+			if mid := int(uint(lo+hi) >> 1); u < p.cum[mid] {
+				hi = mid
+			} else {
+				lo = mid + 1
+			}
+		}
+		return lo
 	}
 	if p.Log {
 		v := detmath.Exp(p.llo + float64(u*p.lspn))

@@ -100,15 +100,18 @@ func (s *Space) valid(w *walker, b string) bool {
 			}
 			t := trace{s: b, at: at}
 			x := t.real()
-			if math.IsNaN(x) || x < w.lo || x > w.hi {
+			if math.IsNaN(x) || x < w.n.Lo || x > w.n.Hi {
 				return false
 			}
 			w.takeReal(x)
 			at += 8
+			if w.bad != nil {
+				return false
+			}
 			continue
 		}
 		x, n := binary.Uvarint([]byte(b[at:min(at+binary.MaxVarintLen64, len(b))]))
-		if n <= 0 || x >= uint64(w.opts) || !w.legal(int(x)) {
+		if n <= 0 || x >= uint64(w.opts) || w.masked && !w.legal(int(x)) {
 			return false
 		}
 		w.take(int(x))

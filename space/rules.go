@@ -3,6 +3,7 @@ package space
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,13 +25,66 @@ type rules struct {
 	watches  []*watch // by slot
 	opened   []bool   // by slot: the instance may never come to be
 	requires []*requirement
-	outer    []*requirement // those that stand outside all repeats
 }
 
 // A requirement is a compiled constraint.
 type requirement struct {
-	src  string
-	prog *expr.Program
+	src    string
+	prog   *expr.Program
+	guards []guard
+	slots  []int   // of the program and its guards
+	reps   []*node // repeats around it, outermost first
+}
+
+// A guard says where a constraint stands: in a case, below a condition, or in a
+// repeat that may be empty. The constraint holds wherever its place is inactive.
+type guard struct {
+	node   *node // the choice, the repeat, or the node with the condition
+	option int   // the case, or one of the two below
+	slot   int   // of the choice, or of the first copy of the repeat
+}
+
+const (
+	guardWhen   = -1
+	guardRepeat = -2
+)
+
+// truth tells whether the place is active.
+func (g *guard) truth(e *environment) expr.Truth {
+	switch {
+	case g.option == guardWhen:
+		return g.node.when.prog.Truth(e)
+	case e.state[g.slot] == expr.Open:
+		return expr.Unknown
+	case e.state[g.slot] == expr.Known && g.option == guardRepeat:
+		return expr.True
+	case e.state[g.slot] == expr.Known && e.vals[g.slot] == g.node.watch.values[g.option]:
+		return expr.True
+	}
+	return expr.False
+}
+
+// stands reports whether the place of the constraint is certain to be active.
+func (q *requirement) stands(e *environment) bool {
+	for i := range q.guards {
+		if q.guards[i].truth(e) != expr.True {
+			return false
+		}
+	}
+	return true
+}
+
+// fails reports whether the constraint is certain not to hold.
+func (q *requirement) fails(e *environment) bool {
+	if !q.stands(e) {
+		return false
+	}
+	for _, s := range q.prog.Slots() {
+		if e.state[s] == expr.Open {
+			return q.prog.Bounds(e).Truth() == expr.False
+		}
+	}
+	return q.prog.Truth(e) == expr.False
 }
 
 // text returns the constraint as it was written, "" for nil.
@@ -54,6 +108,7 @@ type watch struct {
 	reps     []*node // repeats around it, outermost first
 	groups   []slotGroup
 	requires []*requirement // constraints that mention it
+	asked    bool           // a condition mentions it
 	values   []expr.Value   // of each option, for labels
 	optional bool           // it may turn out inactive
 }
@@ -74,6 +129,7 @@ type pending struct {
 	field  string
 	scopes []string
 	reps   []*node
+	guards []guard
 }
 
 func (c *compiler) pendWhen(n *node, d *decl) {
@@ -89,6 +145,7 @@ func (c *compiler) pendingAt(p pending) pending {
 		p.scopes = append(p.scopes, s)
 	}
 	p.reps = append(p.reps, c.reps...)
+	p.guards = append(p.guards, c.guards...)
 	return p
 }
 
@@ -159,13 +216,14 @@ func (c *compiler) compileRule(p *pending, known []string) {
 		if !ok {
 			return expr.Ref{}, false
 		}
-		if p.owner != nil && n.order >= p.owner.order {
+		if p.owner != nil && n.order >= p.owner.order || c.passed(p, n, explicit) {
 			late = name
 		}
 		w, ref := c.watch(p, n, repeated, explicit)
-		if w != nil {
-			seen = append(seen, w)
+		if p.owner != nil {
+			w.asked = true
 		}
+		seen = append(seen, w)
 		return ref, true
 	})
 	switch {
@@ -173,7 +231,11 @@ func (c *compiler) compileRule(p *pending, known []string) {
 		report(err)
 		return
 	case late != "":
-		fail(strings.Index(p.src, late), fmt.Sprintf("%s in %q", late, p.src), "parameters that are declared before this one")
+		want := "parameters that are declared before this one"
+		if p.owner == nil {
+			want = "parameters of the same copy, of copy 0, or declared before the repeat"
+		}
+		fail(strings.Index(p.src, late), fmt.Sprintf("%s in %q", late, p.src), want)
 		return
 	case c.s.rules.slots > maxSlots:
 		fail(0, fmt.Sprintf("%q looks at %d copies", p.src, c.s.rules.slots), fmt.Sprintf("at most %d", maxSlots))
@@ -183,22 +245,60 @@ func (c *compiler) compileRule(p *pending, known []string) {
 		p.owner.when = &condition{src: p.src, prog: prog}
 		return
 	}
-	q := &requirement{src: p.src, prog: prog}
+	q := &requirement{src: p.src, prog: prog, reps: p.reps, slots: slices.Clone(prog.Slots())}
 	if len(prog.Slots()) == 0 {
 		if prog.Truth(expr.Slots(nil)) == expr.False {
 			fail(0, fmt.Sprintf("%q, which can never hold", p.src), "a constraint that mentions a parameter")
 		}
 		return
 	}
-	c.s.rules.requires = append(c.s.rules.requires, q)
-	if len(p.reps) == 0 {
-		c.s.rules.outer = append(c.s.rules.outer, q)
+	for _, g := range p.guards {
+		if g.option == guardRepeat && g.node.Hi == 0 {
+			return // it stands in no copy
+		}
 	}
+	for _, g := range p.guards {
+		if g.option == guardWhen {
+			for _, slot := range g.node.when.prog.Slots() {
+				seen = append(seen, c.s.rules.watches[slot])
+			}
+			q.slots = append(q.slots, g.node.when.prog.Slots()...)
+		} else {
+			var explicit map[*node]int
+			if g.option == guardRepeat {
+				explicit = map[*node]int{g.node: 0}
+			}
+			w, ref := c.watch(p, g.node, false, explicit)
+			g.slot = ref.Slot
+			seen = append(seen, w)
+			q.slots = append(q.slots, g.slot)
+		}
+		q.guards = append(q.guards, g)
+	}
+	slices.Sort(q.slots)
+	q.slots = slices.Compact(q.slots)
+	c.s.rules.requires = append(c.s.rules.requires, q)
 	for _, w := range seen {
 		if len(w.requires) == 0 || w.requires[len(w.requires)-1] != q {
 			w.requires = append(w.requires, q)
 		}
 	}
+}
+
+// passed reports whether the copies of a repeat in which a constraint stands
+// are gone by the time the node is decided.
+func (c *compiler) passed(p *pending, n *node, explicit map[*node]int) bool {
+	for i, rep := range p.reps {
+		if i < len(n.reps) && n.reps[i] == rep {
+			k, named := explicit[rep]
+			if !named {
+				continue
+			}
+			return k > 0 || i+1 < len(p.reps)
+		}
+		return n.order > rep.order
+	}
+	return false
 }
 
 // exprType says what expressions may do with the node.
@@ -511,6 +611,9 @@ func (w *walker) absent(xs []*watch) {
 
 // skip marks a node whose condition is false, and everything in it.
 func (w *walker) skip(n *node) {
+	if w.onSkip != nil {
+		w.onSkip(n)
+	}
 	if n.watch != nil {
 		w.absent([]*watch{n.watch})
 	}
@@ -594,22 +697,11 @@ func (w *walker) active(c *condition) bool { return c.prog.Truth(&w.env) == expr
 
 // check notes a constraint that can no longer hold.
 func (w *walker) check(x *watch) {
-	if w.bad != nil {
+	if w.bad != nil || w.lax {
 		return
 	}
 	for _, q := range x.requires {
-		if q.prog.Bounds(&w.env).Truth() == expr.False {
-			w.bad = q
-			return
-		}
-	}
-}
-
-// checkAll evaluates the constraints that stand outside all repeats; the
-// others were checked when their last name was decided.
-func (w *walker) checkAll() {
-	for _, q := range w.s.rules.outer {
-		if q.prog.Truth(&w.env) == expr.False {
+		if q.fails(&w.env) {
 			w.bad = q
 			return
 		}
@@ -623,7 +715,6 @@ const maxTried = 256
 // propagate removes the options of the pending decision with which some
 // constraint could not hold any more.
 func (w *walker) propagate(n *node) {
-	x := n.watch
 	if n.N == 0 || n.N > maxTried {
 		w.narrow(n)
 		return
@@ -633,23 +724,52 @@ func (w *walker) propagate(n *node) {
 	}
 	w.mask = w.mask[:n.N]
 	for i := range n.N {
-		w.mask[i] = w.may(x, n.value(i, 0))
+		w.mask[i] = w.mayTake(i)
 		w.masked = w.masked || !w.mask[i]
 	}
+}
+
+// mayTake reports whether every constraint may still hold if the pending
+// decision takes option i.
+func (w *walker) mayTake(i int) bool {
+	if w.n.Kind != KindRepeat {
+		return w.may(w.n.watch, w.n.value(i, 0))
+	}
+	w.states = append(w.states[:0], w.env.state...)
+	w.counted(w.n, int(w.n.Lo)+i)
+	copy(w.env.state, w.states)
+	ok := w.bad == nil
+	if !ok {
+		w.blame, w.bad = w.bad, nil
+	}
+	return ok
+}
+
+// ruled reports whether constraints restrict the decision of the node.
+func (c *compiler) ruled(n *node) bool {
+	if n.Kind != KindRepeat {
+		return n.watch != nil && len(n.watch.requires) > 0
+	}
+	if n.N > maxTried {
+		return false
+	}
+	about := func(x *watch) bool { return len(x.requires) > 0 }
+	return n.watch != nil && about(n.watch) || slices.ContainsFunc(n.belowKid[0], about)
 }
 
 // may reports whether every constraint may still hold if the watched node of
 // the pending decision takes value v.
 func (w *walker) may(x *watch, v expr.Value) bool {
-	for _, g := range x.groups {
-		slot, _ := w.span(x, g, len(x.reps))
-		for _, q := range x.requires {
-			if !q.prog.May(&w.env, slot, v) {
-				return false
-			}
+	w.assign(x, v, expr.Known)
+	ok := true
+	for _, q := range x.requires {
+		if q.fails(&w.env) {
+			ok = false
+			break
 		}
 	}
-	return true
+	w.assign(x, v, expr.Open)
+	return ok
 }
 
 // narrow bounds the pending number by what the constraints leave of its range.
@@ -659,7 +779,9 @@ func (w *walker) narrow(n *node) {
 	for _, g := range x.groups {
 		slot, _ := w.span(x, g, len(x.reps))
 		for _, q := range x.requires {
-			lo, hi = q.prog.Narrow(&w.env, slot, lo, hi)
+			if q.stands(&w.env) {
+				lo, hi = q.prog.Narrow(&w.env, slot, lo, hi)
+			}
 		}
 	}
 	if n.N == 0 {
@@ -669,6 +791,15 @@ func (w *walker) narrow(n *node) {
 	}
 	w.first = clampInt(int(ceilDiv(lo-n.Lo, n.Step)), 0, n.N)
 	w.last = clampInt(int((hi-n.Lo)/n.Step+1e-9), -1, n.N-1)
+	// The interval is wider than what is legal by rounding.
+	for range 2 {
+		if w.first <= w.last && !w.may(x, n.value(w.first, 0)) {
+			w.first++
+		}
+		if w.first <= w.last && !w.may(x, n.value(w.last, 0)) {
+			w.last--
+		}
+	}
 	if w.first > 0 || w.last < n.N-1 {
 		w.masked = true
 		w.mask = w.mask[:0]

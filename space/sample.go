@@ -1,14 +1,22 @@
 package space
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
 	"math/rand/v2"
+
+	"github.com/daedalus-search/daedalus/internal/expr"
 )
 
 // sampleTries bounds how often Sample starts again when constraints reject
 // what it drew.
 const sampleTries = 10_000
+
+// lazyTries is how many answers are drawn before it is worked out which are
+// legal at all.
+const lazyTries = 6
 
 // An InfeasibleError says that no design satisfies the constraints, or that
 // none was found.
@@ -38,16 +46,16 @@ func (s *Space) Sample(r *rand.Rand) (Design, error) {
 	w := s.walk()
 	defer s.free(w)
 	if s.plain {
-		for w.step() {
+		for w.drawRun(r); w.step(); w.drawRun(r) {
 			w.draw(r)
 		}
 		return w.design(), nil
 	}
-	var failed map[*requirement]int
+	failed := failures{}
 	for range sampleTries {
 		w.reset()
 		ok := true
-		for ok && w.bad == nil && w.step() {
+		for w.drawRun(r); ok && w.bad == nil && w.step(); w.drawRun(r) {
 			ok = w.draw(r)
 		}
 		if ok && w.end() {
@@ -55,19 +63,31 @@ func (s *Space) Sample(r *rand.Rand) (Design, error) {
 			return w.design(), nil
 		}
 		s.count(false)
-		if failed == nil {
-			failed = map[*requirement]int{}
-		}
-		failed[w.bad]++
+		failed.add(w.cause())
 	}
+	return Design{}, failed.error(s)
+}
+
+// failures counts what rejected designs.
+type failures struct{ by map[*requirement]int }
+
+func (f *failures) add(q *requirement) {
+	if f.by == nil {
+		f.by = map[*requirement]int{}
+	}
+	f.by[q]++
+}
+
+// error names the constraint that rejected most designs.
+func (f *failures) error(s *Space) error {
 	e := &InfeasibleError{Tries: sampleTries}
 	most := 0
 	for _, q := range s.rules.requires {
-		if failed[q] > most {
-			most, e.Constraint = failed[q], q.text()
+		if f.by[q] > most {
+			most, e.Constraint = f.by[q], q.text()
 		}
 	}
-	return Design{}, e
+	return e
 }
 
 // MustSample is [Space.Sample] for spaces known to be feasible; it panics on
@@ -99,13 +119,63 @@ func below(r *rand.Rand, n int) int {
 	return int(hi)
 }
 
+// drawRun answers the simple decisions that come next by their priors.
+func (w *walker) drawRun(r *rand.Rand) {
+	f := w.run()
+	if f == nil {
+		return
+	}
+	buf, i := w.buf, int(f.i)
+	for ; i < len(f.nodes) && f.nodes[i].simple; i++ {
+		n := f.nodes[i]
+		if n.when != nil && w.inactive(n) {
+			continue
+		}
+		k, x := 0, 0.0
+		switch {
+		case n.N == 0:
+			x = n.realFromU(u01(r))
+			buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(x))
+		case n.cum == nil && !n.Log:
+			k = below(r, n.N)
+			buf = binary.AppendUvarint(buf, uint64(k))
+		default:
+			k = n.fromU(u01(r))
+			buf = binary.AppendUvarint(buf, uint64(k))
+		}
+		if n.watch != nil {
+			w.assign(n.watch, n.value(k, x), expr.Known)
+		}
+	}
+	w.buf, f.i = buf, int32(i)
+}
+
 // draw answers the pending decision by the prior within what is legal. It
 // reports false if nothing is.
-func (w *walker) draw(r *rand.Rand) bool { return w.drawAt(u01(r)) }
+func (w *walker) draw(r *rand.Rand) bool {
+	if !w.lazy {
+		return w.drawAt(u01(r))
+	}
+	// Drawing from the prior a few times and at last from what is legal has the
+	// distribution of the last draw.
+	for range lazyTries {
+		if u := u01(r); w.opts > 0 {
+			if w.try(w.n.fromU(u)) {
+				return true
+			}
+		} else if x := w.n.realFromU(u); w.may(w.n.watch, expr.Num(x)) {
+			w.sure = true
+			w.chooseReal(x)
+			return true
+		}
+	}
+	return w.drawAt(u01(r))
+}
 
 // drawAt answers the pending decision by the inverse of the prior's cumulative
 // distribution at u in [0, 1), within what is legal.
 func (w *walker) drawAt(u float64) bool {
+	w.settle()
 	n := w.n
 	switch w.role {
 	case RoleReal:
@@ -129,11 +199,7 @@ func (w *walker) drawAt(u float64) bool {
 	}
 	if w.masked {
 		i := w.maskedAt(u)
-		if i < 0 {
-			return false
-		}
-		w.choose(i)
-		return true
+		return i >= 0 && w.try(i)
 	}
 	w.choose(n.fromU(u))
 	return true

@@ -25,6 +25,7 @@ type Space struct {
 	walkers    sync.Pool
 	variations sync.Pool
 	layout     func() (*layout, error)
+	census     func() *census
 
 	tries, rejected atomic.Int64
 }
@@ -41,6 +42,10 @@ type node struct {
 	order     int        // place in declaration order
 	optional  bool       // the node may be inactive where its repeats exist
 	inGrammar bool
+	mutable   bool       // it has another answer
+	leaf      bool       // its answer decides about nothing else
+	ruled     bool       // constraints restrict its decision
+	simple    bool       // one decision that no constraint speaks about
 	min, max  int        // subset: size
 	bare      bool       // repeat: of one unnamed node
 	limit     int        // grammar: deepest derivation, 0 if open
@@ -111,7 +116,15 @@ func build(decls []decl) (*Space, error) {
 		return nil, err
 	}
 	s.plain = s.rules.slots == 0
+	for _, n := range c.ordered {
+		n.ruled = !s.plain && c.ruled(n)
+		switch n.Kind {
+		case KindFloat, KindInt, KindOrdinal, KindCategorical, KindBool:
+			n.simple = n.watch == nil || len(n.watch.requires) == 0
+		}
+	}
 	s.layout = sync.OnceValues(func() (*layout, error) { return newLayout(s) })
+	s.census = sync.OnceValue(func() *census { return newCensus(s) })
 	s.walkers.New = func() any { return newWalker(s) }
 	return s, nil
 }
@@ -151,6 +164,7 @@ type compiler struct {
 	any      bool
 	scopes   []string // paths of the lists being compiled, outermost first
 	reps     []*node  // repeats being compiled
+	guards   []guard  // cases and conditions being compiled
 	maybe    int      // choices and conditions being compiled
 	grammars int      // grammars being compiled
 	byPath   map[string]*node
@@ -196,6 +210,9 @@ func (c *compiler) list(path string, decls []decl, depth int) []*node {
 	for i := range decls {
 		d := &decls[i]
 		if d.kind == kindRequire {
+			if c.grammars > 0 {
+				c.fail(path, fmt.Sprintf("require[%d]", requires), "a constraint inside a grammar", "no constraint: write another production instead")
+			}
 			c.pendRequire(d, path, requires)
 			requires++
 			continue
@@ -231,6 +248,8 @@ func (c *compiler) node(path string, d *decl, depth int) *node {
 		c.maybe++
 		defer func() { c.maybe-- }()
 		c.pendWhen(n, d)
+		c.guards = append(c.guards, guard{node: n, option: guardWhen})
+		defer func() { c.guards = c.guards[:len(c.guards)-1] }()
 	}
 	n.optional = c.maybe > 0
 	c.byPath[path] = n
@@ -262,7 +281,9 @@ func (c *compiler) node(path string, d *decl, depth int) *node {
 			}
 			seen[b.Name] = true
 			n.Labels = append(n.Labels, b.Name)
+			c.guards = append(c.guards, guard{node: n, option: i})
 			n.kids[i] = c.list(join(path, b.Name), declsOf(b.Nodes), depth+1)
+			c.guards = c.guards[:len(c.guards)-1]
 		}
 		c.maybe--
 		n.cum = c.prior(n, d.weights)
@@ -281,7 +302,13 @@ func (c *compiler) node(path string, d *decl, depth int) *node {
 		n.bare = len(d.nodes) == 1 && d.nodes[0].name == ""
 		c.s.rowed = true
 		c.reps = append(c.reps, n)
+		if d.min == 0 {
+			c.guards = append(c.guards, guard{node: n, option: guardRepeat})
+		}
 		n.kids = [][]*node{c.list(path, declsOf(d.nodes), depth+1)}
+		if d.min == 0 {
+			c.guards = c.guards[:len(c.guards)-1]
+		}
 		c.reps = c.reps[:len(c.reps)-1]
 	case KindSubset:
 		c.values(n, d, "item")
@@ -312,6 +339,16 @@ func (c *compiler) finish(n *node) {
 	n.Param.finish()
 	for _, l := range n.Labels {
 		n.hash = append(n.hash, hashLiteral(l))
+	}
+	switch n.Kind {
+	case KindChoice, KindRepeat, KindRule:
+		n.mutable = n.N > 1
+	case KindSubset:
+		n.leaf, n.mutable = true, n.max > 0 && n.min < len(n.Labels)
+	case KindPermutation:
+		n.leaf, n.mutable = true, len(n.Labels) > 1
+	default:
+		n.leaf, n.mutable = true, n.N > 1 || n.N == 0 && n.Hi > n.Lo
 	}
 	if n.Kind == KindGroup || n.Kind == KindConst || n.Kind == KindGrammar {
 		return

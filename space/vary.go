@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/daedalus-search/daedalus/internal/detmath"
+	"github.com/daedalus-search/daedalus/internal/expr"
 	"github.com/daedalus-search/daedalus/internal/rng"
 )
 
@@ -51,14 +52,37 @@ type site struct {
 	start int32 // bytes of its own decisions in the trace
 	end   int32
 	depth int32 // depth of the walker's stack
-	index int32 // option taken
+	index int   // option taken
 	real  float64
 }
 
 // scan appends the sites of a design in walking order to dst.
 func (w *walker) scan(d Design, dst []site) []site {
 	t := trace{s: d.trace}
-	for w.step() {
+	for {
+		if f := w.run(); f != nil {
+			depth := int32(len(w.stack))
+			for ; int(f.i) < len(f.nodes) && f.nodes[f.i].simple; f.i++ {
+				n := f.nodes[f.i]
+				if n.when != nil && w.inactive(n) {
+					continue
+				}
+				s := site{node: n, key: f.site ^ n.seed, start: int32(t.at), depth: depth}
+				if n.N == 0 {
+					s.real = t.real()
+				} else {
+					s.index = t.index()
+				}
+				s.end = int32(t.at)
+				if n.watch != nil {
+					w.assign(n.watch, n.value(s.index, s.real), expr.Known)
+				}
+				dst = append(dst, s)
+			}
+		}
+		if !w.step() {
+			return dst
+		}
 		n, start := w.n, int32(t.at)
 		if w.role == RoleInclude || w.role == RolePlace {
 			key := w.site - (uint64(w.item)+2)*golden
@@ -74,10 +98,9 @@ func (w *walker) scan(d Design, dst []site) []site {
 		}
 		s := site{node: n, key: w.site, start: start, depth: int32(len(w.stack))}
 		i, x := w.follow(&t)
-		s.index, s.real, s.end = int32(i), x, int32(t.at)
+		s.index, s.real, s.end = i, x, int32(t.at)
 		dst = append(dst, s)
 	}
-	return dst
 }
 
 // tail returns the end of the part of the trace that hangs on site i.
@@ -93,7 +116,11 @@ func tail(sites []site, i int, whole string) int {
 // variation is scratch space for mutation and crossover.
 type variation struct {
 	a, b   []site
-	hit    []bool
+	atA    int // where the next site is likely to be found
+	atB    int
+	hit    []bool  // by site: it changes
+	picked []int32 // the sites that change, in order
+	open   []int32
 	buf    []byte
 	order  []int32
 	order2 []int32
@@ -104,28 +131,6 @@ func (s *Space) variation() *variation {
 		return v
 	}
 	return &variation{}
-}
-
-// mutable reports whether the decision at a site can change at all.
-func (x *site) mutable() bool {
-	switch x.node.Kind {
-	case KindSubset:
-		return x.node.max > 0 && (x.node.min < x.node.max || x.node.min < len(x.node.Labels))
-	case KindPermutation:
-		return len(x.node.Labels) > 1
-	case KindFloat:
-		return x.node.N > 1 || x.node.N == 0 && x.node.Hi > x.node.Lo
-	}
-	return x.node.N > 1
-}
-
-// leaf reports whether the decision at a site decides about nothing else.
-func (x *site) leaf() bool {
-	switch x.node.Kind {
-	case KindChoice, KindRepeat, KindRule:
-		return false
-	}
-	return true
 }
 
 // Mutate returns a neighbour of d at random. Unordered options are replaced by
@@ -157,48 +162,45 @@ func (s *Space) Mutate(r *rand.Rand, d Design, m Mutation) Design {
 
 // pick marks the sites that change and reports whether any does.
 func (v *variation) pick(r *rand.Rand, m Mutation) bool {
-	v.hit = append(v.hit[:0], make([]bool, len(v.a))...)
-	any := false
-	if m.Rate > 0 {
-		for i := range v.a {
-			if v.a[i].mutable() && u01(r) < m.Rate {
-				v.hit[i], any = true, true
-			}
-		}
-		return any
+	if cap(v.hit) < len(v.a) {
+		v.hit = make([]bool, len(v.a))
 	}
-	open := 0
+	v.hit = v.hit[:len(v.a)]
+	clear(v.hit)
+	v.picked, v.open = v.picked[:0], v.open[:0]
 	for i := range v.a {
-		if v.a[i].mutable() {
-			open++
+		if v.a[i].node.mutable {
+			v.open = append(v.open, int32(i))
 		}
 	}
-	for range min(max(m.Sites, 1), open) {
-		k := below(r, open)
-		for i := range v.a {
-			if !v.a[i].mutable() || v.hit[i] {
-				continue
+	if m.Rate > 0 {
+		for _, i := range v.open {
+			if u01(r) < m.Rate {
+				v.picked = append(v.picked, i)
 			}
-			if k == 0 {
-				v.hit[i], any = true, true
-				break
-			}
-			k--
 		}
-		open--
+	} else {
+		for range min(max(m.Sites, 1), len(v.open)) {
+			k := below(r, len(v.open))
+			v.picked = append(v.picked, v.open[k])
+			v.open[k] = v.open[len(v.open)-1]
+			v.open = v.open[:len(v.open)-1]
+		}
+		slices.Sort(v.picked)
 	}
-	return any
+	for _, i := range v.picked {
+		v.hit[i] = true
+	}
+	return len(v.picked) > 0
 }
 
 func (s *Space) mutate(r *rand.Rand, w *walker, v *variation, d Design, m Mutation) (Design, bool) {
-	if s.plain {
-		leaves := true
-		for i := range v.a {
-			leaves = leaves && (!v.hit[i] || v.a[i].leaf())
-		}
-		if leaves {
-			return s.splice(r, v, d, m), true
-		}
+	free := true
+	for _, i := range v.picked {
+		free = free && v.a[i].node.leaf && v.a[i].node.watch == nil
+	}
+	if free { // nothing depends on what changes, and no rule speaks about it
+		return s.splice(r, v, d, m), true
 	}
 	// A repeat loses any of its copies, so the one to go moves to the end
 	// first; a copy gained at the end moves to any place afterwards.
@@ -219,8 +221,9 @@ func (s *Space) mutate(r *rand.Rand, w *walker, v *variation, d Design, m Mutati
 		v.a = w.scan(from, v.a[:0])
 	}
 	w.reset()
-	ok := s.guided(w, func() bool {
-		k := v.find(w)
+	v.atA = 0
+	ok := s.guided(w, func(f *frame) { v.copyRun(w, f, from) }, func() bool {
+		k := find(v.a, &v.atA, w)
 		switch {
 		case k < 0:
 			return w.draw(r)
@@ -237,10 +240,14 @@ func (s *Space) mutate(r *rand.Rand, w *walker, v *variation, d Design, m Mutati
 	if ok && repeat >= 0 && count > int(v.a[repeat].index) {
 		w.reset()
 		v.b = w.scan(out, v.b[:0])
-		bounds := s.copies(w, out, v.b, repeat)
-		moved := out.moveCopy(bounds, len(bounds)-2, below(r, len(bounds)-1))
-		if s.plain || s.valid(w, moved.trace) {
-			out = moved
+		x := &v.a[repeat]
+		k := slices.IndexFunc(v.b, func(y site) bool { return y.key == x.key && y.node == x.node })
+		if k >= 0 && v.b[k].index > x.index { // another change may have removed it
+			bounds := s.copies(w, out, v.b, k)
+			moved := out.moveCopy(bounds, len(bounds)-2, below(r, len(bounds)-1))
+			if s.plain || s.valid(w, moved.trace) {
+				out = moved
+			}
 		}
 	}
 	if from != d {
@@ -250,10 +257,66 @@ func (s *Space) mutate(r *rand.Rand, w *walker, v *variation, d Design, m Mutati
 	return out, ok
 }
 
+// copyRun copies simple decisions that do not change, as far as they come in
+// the order of the old design.
+func (v *variation) copyRun(w *walker, f *frame, d Design) {
+	for ; int(f.i) < len(f.nodes) && f.nodes[f.i].simple; f.i++ {
+		n := f.nodes[f.i]
+		if n.when != nil && w.inactive(n) {
+			continue
+		}
+		if v.atA >= len(v.a) || v.hit[v.atA] || !v.a[v.atA].is(n, f) {
+			return
+		}
+		w.copyLeaf(&v.a[v.atA], d)
+		v.atA++
+	}
+}
+
+// is reports whether the site is that of a simple node in the frame.
+func (x *site) is(n *node, f *frame) bool { return x.node == n && x.key == f.site^n.seed }
+
+// copyLeaf takes the answer of a simple node from a design.
+func (w *walker) copyLeaf(x *site, d Design) {
+	w.buf = append(w.buf, d.trace[x.start:x.end]...)
+	if x.node.watch != nil {
+		w.assign(x.node.watch, x.node.value(x.index, x.real), expr.Known)
+	}
+}
+
+// crossRun takes each simple decision from either parent, as far as both made
+// it and it is not to be blended.
+func (v *variation) crossRun(r *rand.Rand, w *walker, f *frame, a, b Design, rate float64, blend bool) {
+	for ; int(f.i) < len(f.nodes) && f.nodes[f.i].simple; f.i++ {
+		n := f.nodes[f.i]
+		if n.when != nil && w.inactive(n) {
+			continue
+		}
+		if v.atA >= len(v.a) || v.atB >= len(v.b) || !v.a[v.atA].is(n, f) || !v.b[v.atB].is(n, f) || blend && n.numericLeaf() {
+			return
+		}
+		if u01(r) < rate {
+			w.copyLeaf(&v.b[v.atB], b)
+		} else {
+			w.copyLeaf(&v.a[v.atA], a)
+		}
+		v.atA++
+		v.atB++
+	}
+}
+
 // guided walks the space, answering each site by next, and reports whether the
-// result is a design.
-func (s *Space) guided(w *walker, next func() bool) bool {
-	for w.step() {
+// result is a design. simple, if not nil, may answer runs of simple nodes.
+func (s *Space) guided(w *walker, simple func(*frame), next func() bool) bool {
+	for {
+		if simple != nil {
+			if f := w.run(); f != nil {
+				simple(f)
+			}
+		}
+		if !w.step() {
+			break
+		}
 		if !next() || w.bad != nil {
 			return false
 		}
@@ -270,18 +333,23 @@ func (w *walker) key() uint64 {
 	return w.site
 }
 
-// find returns the site of the old design at which the walker stands, or -1.
-func (v *variation) find(w *walker) int { return find(v.a, w) }
-
-func find(sites []site, w *walker) int {
+// find returns the site at which the walker stands, or -1. Sites come in
+// walking order, so the search starts at *from, behind the one found last.
+func find(sites []site, from *int, w *walker) int {
 	if w.item > 0 && (w.role == RoleInclude || w.role == RolePlace) {
 		return -1 // inside a selection that was drawn afresh
 	}
 	key := w.key()
-	for i := range sites {
-		if sites[i].key == key && sites[i].node == w.n {
-			return i
+	k := *from
+	for range sites {
+		if k >= len(sites) {
+			k = 0
 		}
+		if sites[k].key == key && sites[k].node == w.n {
+			*from = k + 1
+			return k
+		}
+		k++
 	}
 	return -1
 }
@@ -292,14 +360,11 @@ func (w *walker) write(b []byte) bool {
 	t := trace{s: string(b)}
 	for {
 		if w.opts == 0 {
-			x := t.real()
-			w.chooseReal(min(max(x, w.lo), w.hi))
-		} else {
-			i := t.index()
-			if !w.legal(i) {
+			if !w.tryReal(t.real()) {
 				return false
 			}
-			w.choose(i)
+		} else if !w.try(t.index()) {
+			return false
 		}
 		if t.at == len(t.s) {
 			return true
@@ -313,20 +378,16 @@ func (w *walker) write(b []byte) bool {
 func (w *walker) copy(s string) bool {
 	t := trace{s: s}
 	if w.opts == 0 {
-		w.chooseReal(min(max(t.real(), w.lo), w.hi))
-		return true
+		return w.tryReal(t.real())
 	}
-	if w.masked && !w.legal(t.index()) {
+	if !w.try(t.index()) {
 		return false
 	}
-	t.at = 0
-	for {
-		w.choose(t.index())
-		if t.at == len(t.s) {
-			return true
-		}
+	for t.at < len(t.s) {
 		w.step()
+		w.choose(t.index())
 	}
+	return true
 }
 
 // splice rewrites the marked sites of a design in place; nothing else depends
@@ -334,10 +395,7 @@ func (w *walker) copy(s string) bool {
 func (s *Space) splice(r *rand.Rand, v *variation, d Design, m Mutation) Design {
 	v.buf = v.buf[:0]
 	at := int32(0)
-	for i := range v.a {
-		if !v.hit[i] {
-			continue
-		}
+	for _, i := range v.picked {
 		x := &v.a[i]
 		v.buf = append(v.buf, d.trace[at:x.start]...)
 		v.buf = x.change(r, nil, v, d, m, v.buf)
@@ -372,6 +430,7 @@ func (x *site) stepReal(r *rand.Rand, w *walker, m Mutation) float64 {
 	n := x.node
 	lo, hi := n.Lo, n.Hi
 	if w != nil {
+		w.settle()
 		lo, hi = w.lo, w.hi
 	}
 	u := n.unitReal(x.real)
@@ -429,6 +488,9 @@ func (x *site) stepOption(r *rand.Rand, w *walker, m Mutation) int {
 				return i
 			}
 		}
+	}
+	if w != nil && (w.lazy || w.masked) {
+		w.settle()
 	}
 	if w != nil && w.masked {
 		return n.otherLegal(r, w, old)
@@ -537,14 +599,19 @@ func (s *Space) Cross(r *rand.Rand, a, b Design, c Crossover) Design {
 	for range varyTries {
 		w.reset()
 		ia, ib := v.graft(r)
-		ok := s.guided(w, func() bool {
-			i := v.find(w)
+		v.atA, v.atB = 0, 0
+		var run func(*frame)
+		if ib < 0 {
+			run = func(f *frame) { v.crossRun(r, w, f, a, b, rate, c.Eta > 0) }
+		}
+		ok := s.guided(w, run, func() bool {
+			i := find(v.a, &v.atA, w)
 			if ib >= 0 && i == ia && i >= 0 {
 				return w.graft(b.trace[v.b[ib].start:tail(v.b, ib, b.trace)]) || w.draw(r)
 			}
 			j := -1
 			if ib < 0 || w.n.Kind != KindRule {
-				j = find(v.b, w)
+				j = find(v.b, &v.atB, w)
 			}
 			switch {
 			case i < 0 && j < 0:
@@ -638,13 +705,11 @@ func (w *walker) graft(s string) bool {
 	base := len(w.stack)
 	for {
 		if w.opts == 0 {
-			w.chooseReal(min(max(t.real(), w.lo), w.hi))
-		} else {
-			i := t.index()
-			if !w.legal(i) {
+			if !w.tryReal(t.real()) {
 				return false
 			}
-			w.choose(i)
+		} else if !w.try(t.index()) {
+			return false
 		}
 		if t.at == len(t.s) {
 			return true
@@ -730,7 +795,7 @@ func (s *Space) Neighbors(d Design) iter.Seq[Design] {
 		}
 		for i := range sites {
 			x := &sites[i]
-			if !x.mutable() {
+			if !x.node.mutable {
 				continue
 			}
 			if x.node.Kind == KindRepeat {
@@ -752,8 +817,9 @@ func (s *Space) Neighbors(d Design) iter.Seq[Design] {
 // there before takes its first legal option.
 func (s *Space) replaced(w *walker, d Design, sites []site, i int, answer []byte) (Design, bool) {
 	w.reset()
-	ok := s.guided(w, func() bool {
-		k := find(sites, w)
+	at := 0
+	ok := s.guided(w, nil, func() bool {
+		k := find(sites, &at, w)
 		if k == i {
 			return w.write(answer)
 		}
@@ -765,10 +831,10 @@ func (s *Space) replaced(w *walker, d Design, sites []site, i int, answer []byte
 // chooseFirst answers the pending decision by the first legal option or the
 // middle of a real range.
 func (w *walker) chooseFirst() bool {
+	w.settle()
 	switch {
 	case w.opts == 0:
-		w.chooseReal(w.realAt(0.5))
-		return !w.masked
+		return !w.masked && w.tryReal(w.realAt(0.5))
 	case w.masked && len(w.mask) == 0:
 		if w.first > w.last {
 			return false

@@ -42,15 +42,22 @@ type walker struct {
 	site uint64
 	item int // subset: item asked about; permutation: place to fill
 
+	lazy   bool // constraints speak about it; what is legal was not worked out yet
+	sure   bool // the answer to be taken was found to violate no constraint
 	masked bool // not all options are legal
 	mask   []bool
 	first  int // legal options if masked and there is no mask
 	last   int
 	lo, hi float64 // legal range of a real number
 
-	groups bool // report groups, grammars and constants too, with role 0
+	groups bool        // report groups, grammars and constants too, with role 0
+	lax    bool        // ignore constraints
+	open   int32       // depth bound of grammars that state none
+	onSkip func(*node) // told of every node whose condition is false
 	env    environment
+	states []expr.State // scratch
 	bad    *requirement // the constraint that cannot hold any more
+	blame  *requirement // the last one to forbid a count
 }
 
 type mode uint8
@@ -92,7 +99,8 @@ func (s *Space) free(w *walker) { s.walkers.Put(w) }
 func (w *walker) reset() {
 	w.buf = w.buf[:0]
 	w.perms = w.perms[:0]
-	w.groups, w.masked, w.bad = false, false, nil
+	w.groups, w.bad = false, nil
+	w.lax, w.open, w.onSkip = false, openDepth, nil
 	w.stack = append(w.stack[:0], frame{nodes: w.s.root})
 	if !w.s.plain {
 		w.env.clear()
@@ -103,6 +111,7 @@ const golden = 0x9E3779B97F4A7C15
 
 // step moves to the next decision and reports whether there is one.
 func (w *walker) step() bool {
+	w.masked, w.lazy, w.sure = false, false, false
 	for len(w.stack) > 0 {
 		f := &w.stack[len(w.stack)-1]
 		switch f.mode {
@@ -114,7 +123,7 @@ func (w *walker) step() bool {
 				continue
 			}
 			f.i++
-			w.n, w.role, w.opts, w.item, w.masked = n, RoleInclude, 2, int(i), false
+			w.n, w.role, w.opts, w.item = n, RoleInclude, 2, int(i)
 			w.site = f.site + (uint64(i)+2)*golden
 			return true
 		case modePermutation:
@@ -125,23 +134,13 @@ func (w *walker) step() bool {
 				w.stack = w.stack[:len(w.stack)-1]
 				continue
 			}
-			w.n, w.role, w.opts, w.item, w.masked = n, RolePlace, left, int(f.i), false
+			w.n, w.role, w.opts, w.item = n, RolePlace, left, int(f.i)
 			w.site = f.site + (uint64(f.i)+2)*golden
 			f.i++
 			return true
 		}
 		if int(f.i) == len(f.nodes) {
-			if f.left > 0 {
-				f.left--
-				f.i = 0
-				f.iter++
-				f.site = mix(f.base + uint64(f.iter+1)*golden)
-				if !w.s.plain {
-					w.again(f.owner)
-				}
-				continue
-			}
-			w.stack = w.stack[:len(w.stack)-1]
+			w.leave(f)
 			continue
 		}
 		n := f.nodes[f.i]
@@ -154,17 +153,7 @@ func (w *walker) step() bool {
 		site := f.site ^ n.seed
 		switch n.Kind {
 		case KindGroup, KindGrammar:
-			depth, limit := f.depth, f.limit
-			if n.Kind == KindGrammar {
-				depth, limit = 0, int32(n.limit)
-				if limit == 0 {
-					limit = openDepth
-				}
-				site = mix(site)
-			} else {
-				site = f.site
-			}
-			w.stack = append(w.stack, frame{nodes: n.kids[0], owner: n, depth: depth, limit: limit, site: site})
+			w.enter(f, n)
 			if w.groups {
 				w.n, w.role = n, 0
 				return true
@@ -183,7 +172,7 @@ func (w *walker) step() bool {
 		case KindSubset:
 			w.n, w.site = n, site
 			if n.min < n.max {
-				w.role, w.opts, w.masked = RoleSize, n.max-n.min+1, false
+				w.role, w.opts = RoleSize, n.max-n.min+1
 				return true
 			}
 			w.stack = append(w.stack, frame{mode: modeSubset, owner: n, left: int32(n.min), site: site})
@@ -206,23 +195,48 @@ func (w *walker) step() bool {
 			w.maskDepth(f, n)
 			return true
 		}
-		w.n, w.opts, w.site, w.masked = n, n.N, site, false
+		w.n, w.opts, w.site = n, n.N, site
 		w.role = kindRole[n.Kind]
 		if n.N == 0 {
 			w.role = RoleReal
 			w.lo, w.hi = n.Lo, n.Hi
 		}
-		if n.watch != nil && n.watch.requires != nil && !n.watch.presence {
-			w.propagate(n)
-		}
+		w.lazy = n.ruled && !w.lax
 		return true
 	}
 	return false
 }
 
+// leave goes on from the end of a list of nodes: to the next copy of a repeat
+// or to what stands after it.
+func (w *walker) leave(f *frame) {
+	if f.left == 0 {
+		w.stack = w.stack[:len(w.stack)-1]
+		return
+	}
+	f.left--
+	f.i = 0
+	f.iter++
+	f.site = mix(f.base + uint64(f.iter+1)*golden)
+	if !w.s.plain {
+		w.again(f.owner)
+	}
+}
+
+// enter opens a group or a grammar that stands in frame f.
+func (w *walker) enter(f *frame, n *node) {
+	in := frame{nodes: n.kids[0], owner: n, depth: f.depth, limit: f.limit, site: f.site}
+	if n.Kind == KindGrammar {
+		in.depth, in.limit, in.site = 0, int32(n.limit), mix(f.site^n.seed)
+		if in.limit == 0 {
+			in.limit = w.open
+		}
+	}
+	w.stack = append(w.stack, in)
+}
+
 // maskDepth leaves only the productions that can finish within the depth.
 func (w *walker) maskDepth(f *frame, n *node) {
-	w.masked = false
 	room := int(f.limit) - int(f.depth)
 	for _, d := range n.minDepth {
 		if d > room {
@@ -250,12 +264,50 @@ func (w *walker) pushPermutation(n *node, site uint64) {
 // legal reports whether option i of the pending decision may be taken.
 func (w *walker) legal(i int) bool {
 	switch {
+	case w.lazy:
+		return w.mayTake(i)
 	case !w.masked:
 		return true
 	case len(w.mask) == 0:
 		return i >= w.first && i <= w.last
 	}
 	return w.mask[i]
+}
+
+// settle works out which answers to the pending decision the constraints leave.
+// It is put off because most answers drawn are legal, which is quicker to find
+// out for one than for all.
+func (w *walker) settle() {
+	if w.lazy {
+		w.lazy = false
+		w.propagate(w.n)
+	}
+}
+
+// try takes option i of the pending decision if it is legal.
+func (w *walker) try(i int) bool {
+	if w.lazy || w.masked {
+		if !w.legal(i) {
+			return false
+		}
+		w.sure = w.lazy || len(w.mask) > 0
+	}
+	w.choose(i)
+	return true
+}
+
+// tryReal takes the legal number nearest to x, if there is one.
+func (w *walker) tryReal(x float64) bool {
+	if w.lazy {
+		if w.sure = w.may(w.n.watch, w.n.value(0, x)); !w.sure {
+			w.settle()
+		}
+	}
+	if w.masked {
+		return false
+	}
+	w.chooseReal(min(max(x, w.lo), w.hi))
+	return true
 }
 
 // choose takes option i of the pending decision and writes it to the trace.
@@ -293,7 +345,9 @@ func (w *walker) take(i int) {
 	}
 	if n.watch != nil && !n.watch.presence {
 		w.assign(n.watch, n.value(i, 0), expr.Known)
-		w.check(n.watch)
+		if !w.sure {
+			w.check(n.watch)
+		}
 	}
 	switch n.Kind {
 	case KindChoice:
@@ -327,8 +381,31 @@ func (w *walker) take(i int) {
 func (w *walker) takeReal(x float64) {
 	if n := w.n; n.watch != nil {
 		w.assign(n.watch, n.value(0, x), expr.Known)
-		w.check(n.watch)
+		if !w.sure {
+			w.check(n.watch)
+		}
 	}
+}
+
+// run returns the frame in which the walk stands if simple nodes come next
+// there. The loops over whole designs handle runs of them at once and advance
+// the frame themselves; it is the same walk, only quicker.
+func (w *walker) run() *frame {
+	if k := len(w.stack) - 1; k >= 0 {
+		if f := &w.stack[k]; f.mode == modeList && int(f.i) < len(f.nodes) && f.nodes[f.i].simple {
+			return f
+		}
+	}
+	return nil
+}
+
+// inactive reports whether the condition of a simple node is false.
+func (w *walker) inactive(n *node) bool {
+	if n.when == nil || w.active(n.when) {
+		return false
+	}
+	w.skip(n)
+	return true
 }
 
 // follow takes the pending decision from a trace without writing it.
@@ -343,12 +420,19 @@ func (w *walker) follow(t *trace) (i int, x float64) {
 	return i, 0
 }
 
-// end reports whether every constraint holds for the finished walk.
-func (w *walker) end() bool {
-	if w.bad == nil && len(w.s.rules.outer) > 0 {
-		w.checkAll()
+// end reports whether every constraint holds for the finished walk: each was
+// evaluated when the last name it mentions was decided.
+func (w *walker) end() bool { return w.bad == nil }
+
+// cause returns the constraint that ended the walk.
+func (w *walker) cause() *requirement {
+	if w.bad == nil && w.n != nil && w.n.Kind == KindRepeat {
+		return w.blame
 	}
-	return w.bad == nil
+	if w.bad == nil && w.n != nil && w.n.watch != nil && len(w.n.watch.requires) > 0 {
+		return w.n.watch.requires[0] // it left no legal answer
+	}
+	return w.bad
 }
 
 // design returns what was written.

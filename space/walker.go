@@ -115,6 +115,7 @@ func (w *Walker) Next() (Decision, bool) {
 func (w *walker) decision() Decision {
 	d := Decision{Param: &w.n.Param, Role: w.role, Site: w.site, N: w.opts, Item: w.item}
 	if w.role == RoleReal {
+		w.settle()
 		d.Lo, d.Hi = w.lo, w.hi
 	}
 	if w.role != RoleInclude && w.role != RolePlace {
@@ -149,12 +150,18 @@ func (w *Walker) ChooseReal(x float64) {
 	case w.err != nil:
 	case !w.pending || w.w.opts != 0:
 		w.err = errors.New("space: ChooseReal without a pending decision on a real number")
-	case !(x >= w.w.lo && x <= w.w.hi):
+	case !w.w.within(x):
 		w.err = fmt.Errorf("space: %s: %v; expected a number in [%v, %v]", w.w.n.Path, x, w.w.lo, w.w.hi)
 	default:
 		w.w.chooseReal(x + 0)
 		w.pending = false
 	}
+}
+
+// within reports whether x lies in the legal range of the pending decision.
+func (w *walker) within(x float64) bool {
+	w.settle()
+	return !w.masked && x >= w.lo && x <= w.hi
 }
 
 // ChooseRandom answers the pending decision by the prior, within what is

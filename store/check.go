@@ -19,8 +19,7 @@ type inspector struct {
 	more     int
 
 	next    int64 // the number that should come now
-	told    map[int64]int64
-	width   int // of the losses
+	width   int   // of the losses
 	widthBy int64
 	parents []struct{ trial, parent int64 }
 }
@@ -54,13 +53,6 @@ func (in *inspector) trial(t *Trial) {
 	}
 	in.next = t.Number + 1
 	if t.TellSeq != 0 {
-		if in.told == nil {
-			in.told = map[int64]int64{}
-		}
-		if other, ok := in.told[t.TellSeq]; ok {
-			in.note("trials %d and %d were both told as event %d", other, t.Number, t.TellSeq)
-		}
-		in.told[t.TellSeq] = t.Number
 		if !t.State.Done() {
 			in.note("trial %d was told as event %d but is still %v", t.Number, t.TellSeq, t.State)
 		}

@@ -46,10 +46,22 @@ func TestMain(m *testing.M) {
 }
 
 var children = map[string]func(path string) error{
-	"write": writeForever,
-	"hold":  hold,
-	"full":  writeUntilFull,
-	"read":  readOnlyFolder,
+	"write": func(path string) error { return write(path, func() error { return nil }) },
+	"steps": func(path string) error {
+		left := 0
+		return write(path, func() error {
+			if left--; left < 0 {
+				left = 5
+				if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	},
+	"hold": hold,
+	"full": writeUntilFull,
+	"read": readOnlyFolder,
 }
 
 func child(t testing.TB, do, path string) *exec.Cmd {
@@ -63,10 +75,10 @@ func child(t testing.TB, do, path string) *exec.Cmd {
 	return cmd
 }
 
-// writeForever saves trials, alone and in batches, open ones and finished
-// ones, and prints the first number and the length of every batch of finished
+// write saves trials, alone and in batches, open ones and finished ones, until
+// it may not go on, and prints the first number and the length of every batch of finished
 // ones when it is acknowledged.
-func writeForever(path string) error {
+func write(path string, mayGoOn func() error) error {
 	ctx := context.Background()
 	st, err := store.Open(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -81,6 +93,9 @@ func writeForever(path string) error {
 	}
 	r := rand.New(rand.NewPCG(uint64(os.Getpid()), 1))
 	for n++; ; {
+		if err := mayGoOn(); err != nil {
+			return err
+		}
 		batch := benchTrials(r, n, 1+r.IntN(20))
 		if r.IntN(2) == 0 {
 			begun := benchTrials(r, n, 1)
@@ -123,15 +138,26 @@ func TestKill(t *testing.T) {
 			t.Fatal(err)
 		}
 		// Sometimes while it starts, mostly while it writes.
-		kill := time.AfterFunc(time.Duration(r.IntN(120))*time.Millisecond, func() { cmd.Process.Kill() })
+		var kill *time.Timer
+		killSoon := func() {
+			kill = time.AfterFunc(time.Duration(r.IntN(120))*time.Millisecond, func() { cmd.Process.Kill() })
+		}
+		if round%4 == 0 {
+			killSoon()
+		}
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
+			if kill == nil {
+				killSoon()
+			}
 			first, n := parseBatch(t, lines.Text())
 			for i := range n {
 				acknowledged[first+i] = true
 			}
 		}
-		kill.Stop()
+		if kill != nil {
+			kill.Stop()
+		}
 		if err := cmd.Wait(); err == nil || cmd.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 			t.Fatalf("round %d: the writer ended by itself: %v: %s", round, err, stderr.String())
 		}
@@ -245,10 +271,14 @@ func TestReadWhileWritten(t *testing.T) {
 	t.Parallel()
 	path := newPath(t)
 	mustClose(t, create(t, path))
-	cmd := child(t, "write", path)
+	cmd := child(t, "steps", path)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,13 +291,21 @@ func TestReadWhileWritten(t *testing.T) {
 	}()
 	lines := bufio.NewScanner(out)
 	var r *store.SQLite
-	for round := range 30 {
+	rounds := 30
+	if testing.Short() {
+		rounds = 8
+	}
+	for round := range rounds {
+		// It may write a few batches, while we read.
+		if _, err := in.Write([]byte{1}); err != nil {
+			t.Fatalf("the writer ended: %v: %s", err, stderr.String())
+		}
 		if !lines.Scan() {
 			t.Fatalf("the writer ended: %s", stderr.String())
 		}
 		first, n := parseBatch(t, lines.Text())
 		acknowledged := first + n
-		if round%10 == 0 { // a new reader now and then
+		if round%5 == 0 { // a new reader now and then
 			if r != nil {
 				mustClose(t, r)
 			}

@@ -28,7 +28,7 @@ var studyColumns = []string{
 // saveTrial replaces a trial unless it is finished with another result; then
 // it changes no row.
 var saveTrialSQL = upsert("trials", trialColumns, "number") + ` WHERE trials.state <= 2 OR (trials.state = excluded.state` +
-	` AND (trials.tell_seq = 0 OR trials.tell_seq = excluded.tell_seq)` + same("attempt", "fidelity", "hash", "key", "measured", "loss", "violation", "design") + `)`
+	` AND (trials.tell_seq = 0 OR trials.tell_seq = excluded.tell_seq)` + same("attempt", "fidelity", "hash", "key", "measured", "design") + `)`
 
 var (
 	saveStepSQL  = upsert("steps", stepColumns, "trial, attempt, step")

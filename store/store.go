@@ -120,7 +120,7 @@ type Trial struct {
 	Predicted map[string]float64
 	Proposal  int64  // the searcher's own identifier
 	AskSeq    int64  // event number in the decision log when asked; 0 means not asked
-	TellSeq   int64  // event number in the decision log when told; 0 means not told
+	TellSeq   int64  // event number in the decision log when told; trials told together share it; 0 means not told
 	Worker    string // who evaluated it
 	Queued    time.Time
 	Started   time.Time
@@ -172,8 +172,10 @@ type Store interface {
 	//
 	// A finished trial (its state is [State.Done]) keeps its result: Save
 	// returns [ErrFinished] if the new record differs from it in state,
-	// attempt, design, hash, key, fidelity, values, loss, violation or
-	// TellSeq (unless that was 0). Saving the same result again is no error and updates the rest.
+	// attempt, design, hash, key, fidelity, values or TellSeq (unless that was
+	// 0). Saving the same result again is no error and updates the rest; so the
+	// loss and the violation, which only repeat the values in the terms of a
+	// goal, follow when the goal changes.
 	//
 	// Cancelling ctx stops a Save that has not begun; one that has begun is
 	// carried out.

@@ -209,6 +209,11 @@ func (s *Study) load(ctx context.Context) error {
 		}
 		s.notes = append(s.notes, diverged.Error())
 	}
+	if changed {
+		if err := s.rescore(ctx, trials); err != nil {
+			return err
+		}
+	}
 	if changed && len(trials) > 0 {
 		s.notes = append(s.notes, fmt.Sprintf("the question changed since the last run: a new searcher was told the %d earlier trials", len(trials)))
 	}
@@ -233,6 +238,21 @@ func (s *Study) load(ctx context.Context) error {
 	rec.Attrs[attrParallel] = strconv.Itoa(parallel)
 	rec.Attrs[attrEpoch] = strconv.FormatInt(s.epoch, 10)
 	return s.store.SaveStudy(ctx, rec)
+}
+
+// rescore brings the stored losses in line with the present goal.
+func (s *Study) rescore(ctx context.Context, trials []*trial) error {
+	var stale []*trial
+	for _, t := range trials {
+		if len(t.Values) == 0 || t.State != store.Complete && t.State != store.Cached {
+			continue
+		}
+		if !slices.Equal(t.Loss, t.score.Loss) || t.Violation != t.score.Violation {
+			t.Loss, t.Violation = t.score.Loss, t.score.Violation
+			stale = append(stale, t)
+		}
+	}
+	return s.save(ctx, stale...)
 }
 
 func describe(p problem.Problem) string {

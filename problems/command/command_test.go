@@ -209,7 +209,9 @@ func newPlay(t testing.TB, name string, more ...func(*Options)) *Problem {
 	}
 	o := Options{
 		Command: []string{self}, Metrics: []metric.Metric{{Name: "runtime", Unit: "ms"}},
-		Env: map[string]string{play: name}, Timeout: time.Minute,
+		Timeout: time.Minute,
+		// A race detector sleeps a second at exit unless told not to.
+		Env: map[string]string{play: name, "GORACE": "atexit_sleep_ms=0"},
 	}
 	for _, f := range more {
 		f(&o)

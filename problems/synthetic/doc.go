@@ -1,0 +1,10 @@
+// Package synthetic holds test functions as problems: cheap, without data, and
+// with known optima. Benchmarks, tests and tutorials use them.
+//
+//	p, err := synthetic.ZDT{Function: 1}.New()
+//	v, err := p.Evaluate(ctx, design, nil) // {"f1": …, "f2": …}
+//
+// One objective: [Sphere], [Rosenbrock], [Rastrigin] and [Branin]. Several:
+// [ZDT] and [DTLZ2]. Discrete and as rugged as one likes: [NK]. Each is a
+// struct of options whose zero value works.
+package synthetic

@@ -1,0 +1,5 @@
+//go:build !race
+
+package nb201test_test
+
+const raceEnabled = false

@@ -1,0 +1,14 @@
+// Package model holds search methods that learn a model of the results and ask
+// it where to look next.
+//
+// [TPE] is the tree-structured Parzen estimator: it keeps the designs that
+// came out well and a sample of the others, puts a small density around each,
+// draws candidates around the good ones and proposes the one that looks most
+// like a good design and least like a bad one.
+//
+//	s, err := model.TPE{}.New(search.Setup{Space: sp, Seed: 7})
+//	for range 100 {
+//		p, err := s.Ask(1)
+//		s.Tell(search.Outcome{ID: p[0].ID, Design: p[0].Design, Status: search.Complete, Score: goal.Score(measure(p[0].Design))})
+//	}
+package model
