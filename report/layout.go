@@ -159,99 +159,200 @@ type place struct {
 	node *part
 }
 
-// walk calls visit for every parameter of a design. A choice has the name of
-// its case, a repeat its count, a subset, permutation or grammar its JSON.
-func (l *layout) walk(design []byte, visit func(p place, v any)) error {
-	d := json.NewDecoder(bytes.NewReader(design))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return fmt.Errorf("its design is not JSON: %w", err)
+// walk calls visit for every parameter of a design, with its value as JSON. A
+// choice has the name of its case, a repeat its count; subsets, permutations
+// and grammars are one value each.
+//
+// It works on the text: decoding into maps would cost ten times as much.
+func (l *layout) walk(design []byte, visit func(p place, value []byte)) error {
+	if !json.Valid(design) {
+		return fmt.Errorf("its design is not JSON: %.60q", design)
 	}
-	w := walk{visit: visit}
-	return w.node(l.root, v)
+	w := walk{text: design, visit: visit}
+	return w.node(l.root)
 }
 
 type walk struct {
+	text  []byte // valid JSON
+	at    int
 	path  []byte
 	key   []int32
-	visit func(p place, v any)
+	visit func(p place, value []byte)
 }
 
-func (w *walk) emit(n *part, v any) { w.visit(place{w.path, w.key, n}, v) }
+func (w *walk) emit(n *part, value []byte) { w.visit(place{w.path, w.key, n}, value) }
 
-// below runs f with a longer path.
-func (w *walk) below(name string, order int32, f func() error) error {
-	path, key := len(w.path), len(w.key)
-	if name != "" {
-		if path > 0 && name[0] != '[' {
-			w.path = append(w.path, '.')
+// peek returns the first byte of the next token.
+func (w *walk) peek() byte {
+	for w.at < len(w.text) {
+		switch c := w.text[w.at]; c {
+		case ' ', '\t', '\n', '\r', ',', ':':
+			w.at++
+		default:
+			return c
 		}
-		w.path = append(w.path, name...)
 	}
+	return 0
+}
+
+// skip passes over the next value and returns it.
+func (w *walk) skip() []byte {
+	w.peek()
+	start, depth := w.at, 0
+	for ; w.at < len(w.text); w.at++ {
+		switch w.text[w.at] {
+		case '"':
+			for w.at++; w.text[w.at] != '"'; w.at++ {
+				if w.text[w.at] == '\\' {
+					w.at++
+				}
+			}
+			if depth == 0 {
+				w.at++
+				return w.text[start:w.at]
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				w.at++
+				return w.text[start:w.at]
+			}
+			if depth < 0 { // the end of what is around a number
+				return w.text[start:w.at]
+			}
+		case ',', ':', ' ', '\t', '\n', '\r':
+			if depth == 0 {
+				return w.text[start:w.at]
+			}
+		}
+	}
+	return w.text[start:w.at]
+}
+
+// name takes the next key of an object, or reports its end.
+func (w *walk) name() (name []byte, raw []byte, more bool) {
+	if w.peek() == '}' {
+		w.at++
+		return nil, nil, false
+	}
+	raw = w.skip()
+	return unquoted(raw), raw, true
+}
+
+// unquoted returns the text of a JSON string.
+func unquoted(raw []byte) []byte {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw[1 : len(raw)-1]
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return raw
+	}
+	return []byte(s)
+}
+
+// enter makes the path longer; leave undoes it.
+func (w *walk) enter(name []byte, order int32) (path int) {
+	path = len(w.path)
+	if path > 0 {
+		w.path = append(w.path, '.')
+	}
+	w.path = append(w.path, name...)
 	w.key = append(w.key, order)
-	err := f()
-	w.path, w.key = w.path[:path], w.key[:key]
-	return err
+	return path
 }
 
-func (w *walk) wrong(n *part, v any) error {
-	return fmt.Errorf("its design has %v at %q, where the space has a %s", v, w.path, n.kind)
+func (w *walk) leave(path int) { w.path, w.key = w.path[:path], w.key[:len(w.key)-1] }
+
+func (w *walk) wrong(n *part) error {
+	return fmt.Errorf("its design has %.40s at %q, where the space has a %s", w.skip(), w.path, n.kind)
 }
 
-func (w *walk) node(n *part, v any) error {
+func (w *walk) node(n *part) error {
 	switch n.kind {
 	case "group":
-		return w.group(n, v)
+		return w.group(n)
 	case "choice":
-		m, ok := v.(map[string]any)
-		if !ok || len(m) != 1 {
-			return w.wrong(n, v)
+		if w.peek() != '{' {
+			return w.wrong(n)
 		}
-		for name, inside := range m {
-			w.emit(n, name)
-			kid := n.kids[name]
-			if kid == nil { // a case of a later version of the space
-				kid = &part{kind: "group"}
-			}
-			return w.below(name, kid.order, func() error { return w.group(kid, inside) })
-		}
-	case "repeat":
-		list, ok := v.([]any)
+		start := w.at
+		w.at++
+		name, raw, ok := w.name()
 		if !ok {
-			return w.wrong(n, v)
+			w.at = start
+			return w.wrong(n)
 		}
-		w.emit(n, int64(len(list)))
-		for i, e := range list {
-			err := w.below("["+strconv.Itoa(i)+"]", int32(i), func() error {
-				if n.body != nil {
-					return w.node(n.body, e)
-				}
-				return w.group(n, e)
-			})
+		w.emit(n, raw)
+		kid := n.kids[string(name)]
+		if kid == nil { // a case of a later version of the space
+			kid = &part{kind: "group"}
+		}
+		path := w.enter(name, kid.order)
+		if err := w.group(kid); err != nil {
+			return err
+		}
+		w.leave(path)
+		if w.peek() != '}' {
+			return w.wrong(n)
+		}
+		w.at++
+	case "repeat":
+		if w.peek() != '[' {
+			return w.wrong(n)
+		}
+		w.at++
+		count := 0
+		for ; w.peek() != ']'; count++ {
+			path := len(w.path)
+			w.path = append(w.path, '[')
+			w.path = strconv.AppendInt(w.path, int64(count), 10)
+			w.path = append(w.path, ']')
+			w.key = append(w.key, int32(count))
+			var err error
+			if n.body != nil {
+				err = w.node(n.body)
+			} else {
+				err = w.group(n)
+			}
 			if err != nil {
 				return err
 			}
+			w.leave(path)
 		}
+		w.at++
+		var digits [20]byte
+		w.emit(n, strconv.AppendInt(digits[:0], int64(count), 10))
 	default:
-		w.emit(n, v)
+		w.emit(n, w.skip())
 	}
 	return nil
 }
 
-func (w *walk) group(n *part, v any) error {
-	m, ok := v.(map[string]any)
-	if !ok && v != nil {
-		return w.wrong(n, v)
+func (w *walk) group(n *part) error {
+	switch w.peek() {
+	case '{':
+		w.at++
+	case 'n':
+		w.skip()
+		return nil
+	default:
+		return w.wrong(n)
 	}
-	for name, inside := range m {
-		kid := n.kids[name]
-		if kid == nil {
-			kid = &part{kind: "const", path: join(n.path, name), order: 1 << 30}
+	for {
+		name, _, ok := w.name()
+		if !ok {
+			return nil
 		}
-		if err := w.below(name, kid.order, func() error { return w.node(kid, inside) }); err != nil {
+		kid := n.kids[string(name)]
+		if kid == nil {
+			kid = &part{kind: "const", path: join(n.path, string(name)), order: 1 << 30}
+		}
+		path := w.enter(name, kid.order)
+		if err := w.node(kid); err != nil {
 			return err
 		}
+		w.leave(path)
 	}
-	return nil
 }

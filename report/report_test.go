@@ -359,3 +359,31 @@ func BenchmarkWriteTrials(b *testing.B) {
 		})
 	}
 }
+
+// FuzzDesign gives the reader of designs anything at all.
+func FuzzDesign(f *testing.F) {
+	study, trials := sample(f, 5, 7)
+	for _, t := range trials {
+		f.Add(t.Design)
+	}
+	f.Add([]byte(`{"block": {}, "stages": [1, {"w": 3, "op": null}], "widths": [[2]], "x\ty": {"a": [{}]}}`))
+	f.Add([]byte(`{"block": {"conv": {}, "skip": {}}}`))
+	f.Add([]byte(`[{"lr": "\"\\`))
+	l, err := newLayout(study.Space)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, design []byte) {
+		n := 0
+		err := l.walk(design, func(p place, value []byte) {
+			n++
+			if p.node == nil || len(p.key) == 0 {
+				t.Errorf("a value without a place: %s", value)
+			}
+			convert(value, p.node.column())
+		})
+		if err == nil && n > len(design) {
+			t.Errorf("%d values in %d bytes", n, len(design))
+		}
+	})
+}

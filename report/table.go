@@ -89,7 +89,7 @@ func Scan(study store.Study, trials Trials) (*Table, error) {
 	}
 	extra := map[string]bool{}
 	seen := map[string]place{}
-	visit := func(p place, _ any) {
+	visit := func(p place, _ []byte) {
 		if _, ok := seen[string(p.path)]; !ok {
 			p.key = slices.Clone(p.key)
 			p.path = bytes.Clone(p.path)
@@ -163,9 +163,9 @@ func (t *Table) Row(trial *store.Trial, row []any) ([]any, error) {
 			row[i] = x
 		}
 	}
-	err := t.layout.walk(trial.Design, func(p place, v any) {
+	err := t.layout.walk(trial.Design, func(p place, value []byte) {
 		if i, ok := t.byPath[string(p.path)]; ok {
-			row[i] = convert(v, t.Columns[i].Kind)
+			row[i] = convert(value, t.Columns[i].Kind)
 		}
 	})
 	if err != nil {
@@ -236,48 +236,30 @@ func field(t *store.Trial, name string) any {
 	return nil
 }
 
-// convert gives a value of a design the type of its column.
-func convert(v any, kind Kind) any {
-	switch x := v.(type) {
-	case json.Number:
-		switch kind {
-		case Int:
-			if i, err := x.Int64(); err == nil {
-				return i
-			}
-			if f, err := x.Float64(); err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<62 {
-				return int64(f)
-			}
-			return nil
-		case Float:
-			f, err := x.Float64()
-			if err != nil {
-				return nil
-			}
+// convert gives a JSON value of a design the type of its column.
+func convert(raw []byte, kind Kind) any {
+	if len(raw) == 0 || raw[0] == 'n' {
+		return nil
+	}
+	switch kind {
+	case Int:
+		if i, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+			return i
+		}
+		if f, err := strconv.ParseFloat(string(raw), 64); err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<62 {
+			return int64(f)
+		}
+		return nil
+	case Float:
+		if f, err := strconv.ParseFloat(string(raw), 64); err == nil {
 			return f
 		}
-		return x.String()
-	case int64:
-		if kind == Int {
-			return x
-		}
-		return strconv.FormatInt(x, 10)
-	case bool:
-		if kind == Bool {
-			return x
-		}
-		return strconv.FormatBool(x)
-	case string:
-		if kind == Text {
-			return x
-		}
 		return nil
-	case nil:
-		return nil
+	case Bool:
+		return raw[0] == 't'
 	}
-	text, err := json.Marshal(v)
-	if err != nil || kind != Text {
-		return nil
+	if raw[0] == '"' {
+		return string(unquoted(raw))
 	}
-	return string(text)
+	return string(raw)
 }

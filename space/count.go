@@ -18,7 +18,7 @@ import (
 
 // Bounds on the work of counting.
 const (
-	countBudget = 1 << 20 // steps of counting walks
+	countBudget = 1 << 19 // options looked at by counting walks
 	countDeep   = 1 << 14 // decisions of one walk that rules speak about
 	countBits   = 1 << 18 // binary digits of a count
 )
@@ -26,7 +26,7 @@ const (
 // Count returns the number of designs. n is nil if there are infinitely many:
 // some design has a real number with room to move, or a grammar without a depth
 // can recurse. If exact is false, constraints (or conditions on a real number)
-// made the exact count too expensive, about a million steps, and n is an upper
+// made the exact count too expensive, about half a million options looked at, and n is an upper
 // bound; nil then means that no bound below 2^262144 is known. The result is
 // computed once and must not be changed.
 func (s *Space) Count() (n *big.Int, exact bool) {
@@ -398,6 +398,7 @@ func (c *counter) expand(w *walker, deep int) *behind {
 	case n.N > c.left || deep > countDeep:
 		c.err = errCount
 	}
+	c.left -= max(n.N, 1) * (1 + len(w.env.state)/16)
 	if c.err != nil {
 		return nil
 	}
@@ -406,7 +407,8 @@ func (c *counter) expand(w *walker, deep int) *behind {
 	}
 	w.settle()
 	c.saves[deep].save(w)
-	t := &behind{tally: tally{n: zero}}
+	sum := new(big.Int)
+	t := &behind{tally: tally{n: sum}}
 	for i := range max(n.N, 1) {
 		if i > 0 {
 			c.saves[deep].restore(w)
@@ -418,16 +420,12 @@ func (c *counter) expand(w *walker, deep int) *behind {
 			t.options = append(t.options, zero)
 			continue
 		} else {
+			w.sure = n.N <= maxTried // then each was tried
 			w.take(i)
-		}
-		c.left -= 1 + len(w.env.state)/16
-		if c.left < 0 {
-			c.err = errCount
-			break
 		}
 		k := c.rest(w, deep+1)
 		t.options = append(t.options, k.n)
-		t.tally = t.plus(k)
+		t.n, t.inf = sum.Add(sum, k.n), t.inf || k.inf
 	}
 	return t
 }

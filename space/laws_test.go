@@ -105,7 +105,7 @@ func TestLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ruled := rapid.Bool().Draw(t, "rules")
 		grammars := rapid.Bool().Draw(t, "grammars")
-		s := drawSpace(t, ruled, true, grammars, 1<<40)
+		s := drawSpace(t, ruled, true, grammars, 1<<20)
 		r := rng.New(rapid.Uint64().Draw(t, "seed"), "laws", 0)
 		d, err := s.Sample(r)
 		if s.census().total.Sign() == 0 {

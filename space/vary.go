@@ -219,6 +219,9 @@ func (s *Space) mutate(r *rand.Rand, w *walker, v *variation, d Design, m Mutati
 		from = d.moveCopy(bounds, below(r, len(bounds)-1), len(bounds)-2)
 		w.reset()
 		v.a = w.scan(from, v.a[:0])
+		for i := range v.a { // copies that changed places may have taken marks along
+			v.hit[i] = v.hit[i] && v.a[i].node.mutable
+		}
 	}
 	w.reset()
 	v.atA = 0

@@ -226,9 +226,11 @@ func TestFaults(t *testing.T) {
 		want result
 	}{
 		"missing metric": {func(context.Context, int64) (metric.Values, error) { return metric.Values{"size": 1}, nil }, result{store.Failed, "output"}},
-		"NaN":            {func(context.Context, int64) (metric.Values, error) { return metric.Values{"loss": math.NaN(), "size": 1}, nil }, result{store.Failed, "output"}},
-		"error":          {func(context.Context, int64) (metric.Values, error) { return nil, errors.New("boom") }, result{store.Failed, "crash"}},
-		"panic":          {func(context.Context, int64) (metric.Values, error) { panic("boom") }, result{store.Failed, "crash"}},
+		"NaN": {func(context.Context, int64) (metric.Values, error) {
+			return metric.Values{"loss": math.NaN(), "size": 1}, nil
+		}, result{store.Failed, "output"}},
+		"error": {func(context.Context, int64) (metric.Values, error) { return nil, errors.New("boom") }, result{store.Failed, "crash"}},
+		"panic": {func(context.Context, int64) (metric.Values, error) { panic("boom") }, result{store.Failed, "crash"}},
 		"infeasible": {func(context.Context, int64) (metric.Values, error) {
 			return nil, &problem.InfeasibleError{Reason: "does not fit"}
 		}, result{store.Infeasible, ""}},
@@ -282,7 +284,9 @@ func TestRetriesAndGivingUp(t *testing.T) {
 			t.Errorf("trial %d: %s at attempt %d (%v)", tr.Number, tr.State, tr.Attempt, err)
 		}
 	}
-	bad := funcProblem(func(context.Context, space.Design, problem.Reporter) (metric.Values, error) { return nil, errors.New("no licence") })
+	bad := funcProblem(func(context.Context, space.Design, problem.Reporter) (metric.Values, error) {
+		return nil, errors.New("no licence")
+	})
 	_, err := study.Run(t.Context(), study.Config{Problem: bad, Goal: oneGoal(), Method: sample.Random{}, Budget: study.Budget{Trials: 1000}, Parallel: 2})
 	var failed *study.FailedError
 	if !errors.As(err, &failed) || failed.Last != "no licence" || failed.Trials > 12 {

@@ -196,8 +196,7 @@ func checkDesigns(ctx context.Context, c *checkup, r *reading, sp *space.Space) 
 func checkScores(ctx context.Context, c *checkup, r *reading) {
 	const name = "scores agree with the goal"
 	var bad atMost
-	n, old := int64(0), int64(0)
-	changed := r.rec.Attrs["epoch"] != "" && r.rec.Attrs["epoch"] != "0"
+	n := int64(0)
 	for t, err := range r.Trials(ctx, store.Filter{States: []store.State{store.Complete, store.Cached}, NoSteps: true}) {
 		if err != nil {
 			c.wrong(name, err)
@@ -208,21 +207,13 @@ func checkScores(ctx context.Context, c *checkup, r *reading) {
 		if slices.Equal(s.Loss, t.Loss) && s.Violation == t.Violation {
 			continue
 		}
-		if changed {
-			old++ // scored by an earlier version of the question
-			continue
-		}
 		bad.add(fmt.Errorf("trial %d: it was scored %v (violation %v), but its values give %v (violation %v)", t.Number, t.Loss, t.Violation, s.Loss, s.Violation))
 	}
 	if err := bad.err(); err != nil {
 		c.wrong(name, err)
 		return
 	}
-	found := term.Plural(n, "score")
-	if old > 0 {
-		found += fmt.Sprintf("; %d from before the question changed are computed anew when they are used", old)
-	}
-	c.ok(name, found)
+	c.ok(name, term.Plural(n, "score"))
 }
 
 // unwritable lets a study be opened without changing its store.

@@ -43,7 +43,7 @@ func frontOf(ctx context.Context, st store.Store, rec store.Study, goal metric.G
 			return nil, fmt.Errorf("%s: the metrics in its record: %w", rec.Name, err)
 		}
 	}
-	numbers, losses, violations, err := scores(ctx, st, rec, goal)
+	numbers, losses, violations, err := scores(ctx, st)
 	if err != nil || len(numbers) == 0 {
 		return f, err
 	}
@@ -93,21 +93,7 @@ func frontOf(ctx context.Context, st store.Store, rec store.Study, goal metric.G
 }
 
 // scores returns numbers, losses and violations of the complete trials.
-func scores(ctx context.Context, st store.Store, rec store.Study, goal metric.Goal) (numbers []int64, losses, violations []float64, err error) {
-	if epoch := rec.Attrs["epoch"]; epoch != "" && epoch != "0" && len(goal.Objectives) > 0 {
-		// The question has changed since the first trials, so their stored
-		// losses may answer another one: score all of them anew.
-		for t, err := range st.Trials(ctx, store.Filter{States: []store.State{store.Complete}, NoSteps: true}) {
-			if err != nil {
-				return nil, nil, nil, err
-			}
-			s := goal.Score(t.Values)
-			numbers = append(numbers, t.Number)
-			losses = append(losses, s.Loss...)
-			violations = append(violations, s.Violation)
-		}
-		return numbers, losses, violations, nil
-	}
+func scores(ctx context.Context, st store.Store) (numbers []int64, losses, violations []float64, err error) {
 	all, rows, viol, states, err := st.Scores(ctx)
 	if err != nil || len(all) == 0 {
 		return nil, nil, nil, err

@@ -1,0 +1,8 @@
+package cli
+
+import "testing"
+
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	script(t, "schema")
+}
