@@ -66,8 +66,8 @@ func (c *compiler) grammar(n *node, d *decl, depth int) {
 				if kid, ok := rules[sym]; ok {
 					list = append(list, kid)
 					is[k] = true
-				} else if sym == "" {
-					c.fail(n.Path, r.Symbol, "an empty symbol", "a word")
+				} else if sym == "" || strings.ContainsAny(sym, " \t\n") {
+					c.fail(n.Path, r.Symbol, fmt.Sprintf("symbol %q", sym), "a word without spaces")
 				}
 			}
 			x.isRule = append(x.isRule, is)

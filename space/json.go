@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	reflection "reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // MarshalJSON returns the design as nested JSON that people and evaluators can
@@ -35,16 +37,26 @@ func (d Design) AppendJSON(dst []byte) []byte {
 	if d.space == nil {
 		return append(dst, "null"...)
 	}
-	e := emitter{items: d.items(), buf: dst}
+	scratch, _ := itemPool.Get().(*[]item)
+	if scratch == nil {
+		scratch = new([]item)
+	}
+	e := emitter{items: d.appendItems((*scratch)[:0]), buf: dst}
 	e.fields(0, len(e.items), -1, 0)
+	*scratch = e.items
+	itemPool.Put(scratch)
 	return e.buf
 }
 
 // Decode stores the design in the value into points to, usually the user's own
-// struct, by the rules of [encoding/json].
+// struct, by the rules of [encoding/json]. What the value held before is
+// cleared, so that nothing of another design stays in inactive fields.
 func (d Design) Decode(into any) error {
 	if d.space == nil {
 		return fmt.Errorf("space: the zero design has nothing to decode")
+	}
+	if v := reflection.ValueOf(into); v.Kind() == reflection.Pointer && !v.IsNil() {
+		v.Elem().SetZero()
 	}
 	if err := json.Unmarshal(d.AppendJSON(nil), into); err != nil {
 		return fmt.Errorf("space: design does not fit %T: %w", into, err)
@@ -60,6 +72,9 @@ func (d Design) Map() map[string]any {
 	}
 	return m
 }
+
+// itemPool keeps the trees that writing a design needs for a moment.
+var itemPool sync.Pool
 
 type emitter struct {
 	items []item

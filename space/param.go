@@ -2,6 +2,7 @@ package space
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/daedalus-search/daedalus/internal/detmath"
 )
@@ -24,6 +25,7 @@ type Param struct {
 	id   int32
 	seed uint64
 	hash []uint64  // hash of each label
+	grid []float64 // values of a stepped float, if tabulated
 	cum  []float64 // cumulative prior of the options, nil if uniform
 	llo  float64   // Log: log of Lo
 	lspn float64   // Log: log range, over [Lo, Hi] if real and [Lo, Hi+Step) otherwise
@@ -34,6 +36,15 @@ type Param struct {
 const maxTable = 1 << 12
 
 func (p *Param) finish() {
+	if p.Kind == KindFloat && p.N > 0 && p.N <= maxTable {
+		grid := make([]float64, p.N)
+		for i := range grid {
+			grid[i] = decimal(p.Number(i))
+		}
+		grid[0] = p.Lo
+		p.grid = grid
+		p.Hi = grid[p.N-1]
+	}
 	if p.Hi > p.Lo {
 		p.ispn = 1 / (p.Hi - p.Lo)
 	}
@@ -56,8 +67,23 @@ func (p *Param) finish() {
 }
 
 // Number returns the value of option i of an integer, a stepped float, a
-// repeat count or a subset size.
-func (p *Param) Number(i int) float64 { return p.Lo + float64(float64(i)*p.Step) }
+// repeat count or a subset size. Values of a stepped float are the decimal
+// numbers that a person would write, 0.3 rather than 0.1 + 2·0.1.
+func (p *Param) Number(i int) float64 {
+	if p.grid != nil {
+		return p.grid[i]
+	}
+	return p.Lo + float64(float64(i)*p.Step)
+}
+
+// decimal rounds to 12 significant digits.
+func decimal(x float64) float64 {
+	y, err := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 12, 64), 64)
+	if err != nil {
+		return x
+	}
+	return y
+}
 
 // Label returns the value of option i as designs show it: a number for
 // numeric parameters, otherwise the label.

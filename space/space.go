@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
 )
 
 // A Space is the set of designs that may be built. It is immutable and safe
@@ -313,6 +314,7 @@ func (c *compiler) node(path string, d *decl, depth int) *node {
 	case KindSubset:
 		c.values(n, d, "item")
 		n.min, n.max = d.min, d.max
+		n.Lo, n.Hi = float64(d.min), float64(d.max)
 		if d.min < 0 || d.max < d.min || d.max > len(d.values) {
 			c.fail(path, "size", fmt.Sprintf("[%d, %d]", d.min, d.max), fmt.Sprintf("0 <= low <= high <= %d items", len(d.values)))
 		}
@@ -432,7 +434,12 @@ func (c *compiler) values(n *node, d *decl, what string) {
 	seen := map[any]bool{}
 	for _, v := range d.values {
 		switch x := v.(type) {
-		case string, bool:
+		case string:
+			if !utf8.ValidString(x) {
+				c.fail(n.Path, d.kind.String(), fmt.Sprintf("%s %q", what, x), "text in UTF-8")
+				continue
+			}
+		case bool:
 		case float64:
 			if !isFinite(x) {
 				c.fail(n.Path, d.kind.String(), fmt.Sprintf("%s %v", what, v), "a finite number, a string or a boolean")

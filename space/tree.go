@@ -17,12 +17,14 @@ type item struct {
 }
 
 // items returns the design as a tree in pre-order.
-func (d Design) items() []item {
+func (d Design) items() []item { return d.appendItems(make([]item, 0, len(d.trace)+8)) }
+
+// appendItems is items into a buffer, which must be empty.
+func (d Design) appendItems(out []item) []item {
 	w := d.space.walk()
 	defer d.space.free(w)
 	w.groups = true
 	t := trace{s: d.trace}
-	out := make([]item, 0, len(d.trace)+8)
 	own := make([]int32, 1, 16) // the item that owns each frame of the walker's stack
 	own[0] = -1
 	grow := func(i int) {

@@ -136,7 +136,8 @@ func (s *Space) variation() *variation {
 // Mutate returns a neighbour of d at random. Unordered options are replaced by
 // another one, numbers take a step, subsets gain, lose or swap an item,
 // permutations swap or move one, repeats gain or lose a copy at any place, and
-// a grammar's rule takes another production. Whatever a changed choice brings
+// a grammar's rule takes another production, is wrapped into a larger
+// derivation of its symbol, or gives way to a part of itself. Whatever a changed choice brings
 // in is sampled; everything else is kept. Constraints are propagated and
 // repaired as in [Space.Sample].
 //
@@ -223,10 +224,14 @@ func (s *Space) mutate(r *rand.Rand, w *walker, v *variation, d Design, m Mutati
 			v.hit[i] = v.hit[i] && v.a[i].node.mutable
 		}
 	}
+	growth := v.grow(r, from)
 	w.reset()
 	v.atA = 0
 	ok := s.guided(w, func(f *frame) { v.copyRun(w, f, from) }, func() bool {
 		k := find(v.a, &v.atA, w)
+		if taken, ok := growth.answer(r, w, k); taken {
+			return ok
+		}
 		switch {
 		case k < 0:
 			return w.draw(r)

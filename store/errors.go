@@ -97,7 +97,7 @@ func (e *LockedError) Error() string {
 			who += " (" + e.Command + ")"
 		}
 	}
-	return fmt.Sprintf("%s is in use by %s: wait until it ends, or stop it; reading (`daedalus status`, `daedalus report`) is possible meanwhile", e.Path, who)
+	return fmt.Sprintf("%s is in use by %s: wait until it ends, or stop it; reading (`daedalus front`, `daedalus trials`) is possible meanwhile", e.Path, who)
 }
 
 // Is makes errors.Is(err, ErrLocked) true.

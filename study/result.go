@@ -8,6 +8,7 @@ import (
 
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/problem"
+	"github.com/daedalus-search/daedalus/search/illuminate"
 	"github.com/daedalus-search/daedalus/space"
 	"github.com/daedalus-search/daedalus/store"
 )
@@ -74,11 +75,47 @@ type Result struct {
 	Feasible bool     // the front meets every limit
 	Stopped  string   // why the run ended
 	Progress Progress
+	Archive  *Archive // what a quality-diversity method found; nil for other methods
+}
+
+// An Archive is the outcome of a quality-diversity method: the best design for
+// every cell of the behaviour space it reached.
+type Archive struct {
+	Measures []illuminate.Measure
+	Cells    int     // in all
+	Coverage float64 // share of them that hold a design
+	QDScore  float64 // sum over the cells of the objective, as illuminate's archive counts it
+	Elites   []Elite // by cell
+}
+
+// An Elite is the best design of one cell.
+type Elite struct {
+	Cell     int
+	Measures []float64
+	Member
+}
+
+// archive reads the archive of the searcher, if it keeps one.
+func (s *Study) archive() *Archive {
+	a, ok := s.searcher.(illuminate.Archiver)
+	if !ok {
+		return nil
+	}
+	in := a.Archive()
+	out := &Archive{Measures: a.Measures(), Cells: in.Cells(), Coverage: in.Coverage(), QDScore: in.QDScore(0)}
+	for e := range in.Elites() {
+		r := s.known[s.keyOf(e.Item.Design)]
+		out.Elites = append(out.Elites, Elite{
+			Cell: e.Cell, Measures: e.Measures,
+			Member: Member{Trial: s.parent(e.Item.ID), Design: e.Item.Design, Values: r.values, Score: r.score},
+		})
+	}
+	return out
 }
 
 // Result returns the front and how the study stands.
 func (s *Study) Result() *Result {
-	r := &Result{Progress: s.Progress(), Feasible: s.front.Feasible()}
+	r := &Result{Progress: s.Progress(), Feasible: s.front.Feasible(), Archive: s.archive()}
 	for score, n := range s.front.All() {
 		d := s.designs[n]
 		r.Front = append(r.Front, Member{Trial: n, Design: d, Values: s.known[s.keyOf(d)].values, Score: score})

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/daedalus-search/daedalus/internal/term"
@@ -71,7 +73,7 @@ func compactDesigns(texts [][]byte) (lines []string, common string) {
 			if err != nil || d.Decode(&value) != nil {
 				break
 			}
-			m := member{fmt.Sprint(name), strings.ReplaceAll(string(value), `"`, "")}
+			m := member{fmt.Sprint(name), readable(value)}
 			all[i] = append(all[i], m)
 			count[m]++
 		}
@@ -92,6 +94,20 @@ func compactDesigns(texts [][]byte) (lines []string, common string) {
 		lines[i] = strings.Join(words, " ")
 	}
 	return lines, strings.Join(same, " ")
+}
+
+var longNumber = regexp.MustCompile(`-?\d+\.\d{4,}(e[-+]?\d+)?`)
+
+// readable returns JSON without quotes and with numbers rounded.
+func readable(value []byte) string {
+	s := strings.ReplaceAll(string(value), `"`, "")
+	return longNumber.ReplaceAllStringFunc(s, func(x string) string {
+		f, err := strconv.ParseFloat(x, 64)
+		if err != nil {
+			return x
+		}
+		return fmt.Sprintf("%.4g", f)
+	})
 }
 
 // short formats a value of a design for a table.

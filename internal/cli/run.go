@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/daedalus-search/daedalus/internal/term"
 	"github.com/daedalus-search/daedalus/report"
@@ -31,6 +32,39 @@ type runFlags struct {
 	store    string
 	out      string
 	fresh    bool
+	changed  map[string]bool // flags that were given
+}
+
+// again is the command that continues this run. The settings under path are
+// left out, because the caller adds one.
+func (r *runFlags) again(arg, path string) string {
+	words := []string{"daedalus run", shellWord(arg)}
+	for _, s := range r.set {
+		if path == "" || !strings.HasPrefix(s, path+"=") {
+			words = append(words, "--set", shellWord(s))
+		}
+	}
+	add := func(name, value string) {
+		if r.changed[name] {
+			words = append(words, "--"+name, shellWord(value))
+		}
+	}
+	if path != "budget.trials" {
+		add("trials", strconv.FormatInt(r.trials, 10))
+	}
+	add("parallel", strconv.Itoa(r.parallel))
+	add("seed", strconv.FormatUint(r.seed, 10))
+	add("store", r.store)
+	add("out", r.out)
+	return strings.Join(words, " ")
+}
+
+// shellWord quotes a word for a shell if it needs that.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./=:,@%+") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -57,6 +91,8 @@ Exit codes: 0 done, 1 failed, 2 a mistake in the command or the study file,
 			if err != nil {
 				return err
 			}
+			r.changed = map[string]bool{}
+			cmd.Flags().Visit(func(f *pflag.Flag) { r.changed[f.Name] = true })
 			return a.run(cmd.Context(), args[0], settings, r)
 		},
 	}
@@ -215,7 +251,7 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 			truth = &t
 		}
 	}
-	o := outcome{arg: arg, file: f, at: at, front: fr, res: res, before: before, truth: truth, took: time.Since(began), notes: x.Notes()}
+	o := outcome{flags: &flags, arg: arg, file: f, at: at, front: fr, res: res, before: before, truth: truth, took: time.Since(began), notes: x.Notes()}
 	if a.json {
 		if err := a.writeJSON(a.out, o.JSON()); err != nil {
 			return err
@@ -229,7 +265,7 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 	case failed:
 		return a.explain(done, st, arg, runErr)
 	case res.Stopped == study.StopCancelled:
-		a.note("interrupted; every finished trial is kept. Continue with: daedalus run %s", arg)
+		a.note("interrupted; every finished trial is kept. Continue with: %s", flags.again(arg, ""))
 		return &failure{err: errors.New("interrupted"), code: exitInterrupted, quiet: true}
 	}
 	return nil
@@ -313,6 +349,7 @@ func (f *front) writeFiles(ctx context.Context, st store.Store, at places) error
 
 // An outcome is everything a run has to say at its end.
 type outcome struct {
+	flags  *runFlags
 	arg    string
 	file   *studyfile.File
 	at     places
@@ -335,6 +372,12 @@ func (o *outcome) print(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w)
+	if a := o.res.Archive; a != nil {
+		if err := writeArchive(w, a, o.file.Goal, 0); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
 	if o.truth != nil {
 		fmt.Fprintln(w, o.truthText())
 	}
@@ -371,11 +414,11 @@ func (o *outcome) stopped() string {
 func (o *outcome) more() string {
 	switch o.res.Stopped {
 	case study.StopTrials:
-		return fmt.Sprintf("To go on, give it more: daedalus run %s --trials %d", o.arg, 2*o.file.Budget.Trials)
+		return fmt.Sprintf("To go on, give it more: %s --trials %d", o.flags.again(o.arg, "budget.trials"), 2*o.file.Budget.Trials)
 	case study.StopTime:
-		return fmt.Sprintf("To go on, give it more: daedalus run %s --set budget.time=%s", o.arg, (2 * o.file.Budget.Time).String())
+		return fmt.Sprintf("To go on, give it more: %s --set budget.time=%s", o.flags.again(o.arg, "budget.time"), (2 * o.file.Budget.Time).String())
 	case study.StopCost:
-		return fmt.Sprintf("To go on, give it more: daedalus run %s --set budget.cost=%g", o.arg, 2*o.file.Budget.Cost)
+		return fmt.Sprintf("To go on, give it more: %s --set budget.cost=%g", o.flags.again(o.arg, "budget.cost"), 2*o.file.Budget.Cost)
 	case study.StopTarget, study.StopNoGain:
 		return "To go on, change stop: in the study file"
 	}
@@ -428,6 +471,13 @@ func (o *outcome) JSON() map[string]any {
 	out["files"] = map[string]string{"study": o.at.db, "trials": o.at.trials, "front": o.at.front, "front_json": o.at.frontJSON}
 	if len(o.notes) > 0 {
 		out["notes"] = o.notes
+	}
+	if a := o.res.Archive; a != nil {
+		var elites []map[string]any
+		for _, e := range a.Elites {
+			elites = append(elites, map[string]any{"cell": e.Cell, "measures": e.Measures, "trial": e.Trial, "values": e.Values, "design": e.Design})
+		}
+		out["archive"] = map[string]any{"cells": a.Cells, "coverage": a.Coverage, "qd_score": a.QDScore, "elites": elites}
 	}
 	if t := o.truth; t != nil {
 		out["truth"] = map[string]any{"members": t.Members, "found": t.Found, "hypervolume": t.Hypervolume, "regret": t.Regret}

@@ -32,6 +32,9 @@ func (a *app) subject(arg string, settings ...studyfile.Setting) (*subject, erro
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		hint := "`daedalus init` writes a study file to start from"
+		if strings.EqualFold(filepath.Ext(arg), ".db") {
+			hint = "`daedalus run STUDY.yaml` makes it"
+		}
 		for _, ext := range []string{".yaml", ".yml", ".db"} {
 			if _, err := os.Stat(arg + ext); err == nil {
 				hint = "did you mean " + arg + ext + "?"

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -86,7 +87,13 @@ designs nested. The trials can be read while the study runs.`,
 				trials = sorted(trials, less)
 			}
 			if format == "" {
-				return a.output(l.out, func(w io.Writer) error { return trialTable(w, r, trials, l.limit) })
+				total := int64(-1) // known only by looking
+				if where == "" && l.sort == "" {
+					if total, err = matching(ctx, r, states); err != nil {
+						return err
+					}
+				}
+				return a.output(l.out, func(w io.Writer) error { return trialTable(w, r, trials, l.limit, total) })
 			}
 			if l.limit > 0 {
 				trials = limited(trials, l.limit)
@@ -100,6 +107,17 @@ designs nested. The trials can be read while the study runs.`,
 	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(
 		[]string{"waiting", "running", "complete", "pruned", "infeasible", "failed", "cached"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
+}
+
+// matching counts the trials in some states; no states means all of them.
+func matching(ctx context.Context, r *reading, states []string) (n int64, err error) {
+	counts, err := r.Count(ctx)
+	for s, k := range counts {
+		if len(states) == 0 || slices.Contains(states, s.String()) {
+			n += k
+		}
+	}
+	return n, err
 }
 
 func filtered(in report.Trials, tab *report.Table, f *filter) report.Trials {
@@ -160,16 +178,20 @@ func sorted(in report.Trials, less func(a, b *store.Trial) int) report.Trials {
 	}
 }
 
-// trialTable prints trials for a person.
-func trialTable(w io.Writer, r *reading, trials report.Trials, limit int) error {
+// trialTable prints trials for a person. total says how many there are, -1 if
+// that is not known; then all of them are read.
+func trialTable(w io.Writer, r *reading, trials report.Trials, limit int, total int64) error {
 	var show []store.Trial
-	n := 0
+	n := int64(0)
 	for t, err := range trials {
 		if err != nil {
 			return err
 		}
-		if n++; limit == 0 || n <= limit {
+		if n++; limit == 0 || n <= int64(limit) {
 			show = append(show, t)
+		} else if total >= 0 {
+			n = max(total, n)
+			break
 		}
 	}
 	if n == 0 {
@@ -244,8 +266,8 @@ func trialTable(w io.Writer, r *reading, trials report.Trials, limit int) error 
 	if common != "" && n > 1 {
 		fmt.Fprintf(w, "The same in all rows: %s\n", common)
 	}
-	if len(show) < n {
-		fmt.Fprintf(w, "The first %d of %s; --limit 0 shows all of them.\n", len(show), term.Plural(int64(n), "trial"))
+	if int64(len(show)) < n {
+		fmt.Fprintf(w, "The first %d of %s; --limit 0 shows all of them.\n", len(show), term.Plural(n, "trial"))
 	}
 	return nil
 }
