@@ -20,6 +20,7 @@ type Space struct {
 	params     []*Param // every parameter, in declaration order
 	rules      rules    // constraints and conditions, compiled
 	rowed      bool     // some node repeats or recurses: sites depend on where
+	mutables   int      // most decisions of a design that can change; 0 if unbounded
 	subsets    bool     // some node is a subset
 	plain      bool     // no conditions and no constraints
 	depth      int      // deepest static nesting
@@ -124,6 +125,7 @@ func build(decls []decl) (*Space, error) {
 			n.simple = n.watch == nil || len(n.watch.requires) == 0
 		}
 	}
+	s.mutables = mutables(s.root)
 	s.layout = sync.OnceValues(func() (*layout, error) { return newLayout(s) })
 	s.census = sync.OnceValue(func() *census { return newCensus(s) })
 	s.walkers.New = func() any { return newWalker(s) }

@@ -61,13 +61,22 @@ func (w *walker) scan(d Design, dst []site) []site {
 	t := trace{s: d.trace}
 	for {
 		if f := w.run(); f != nil {
-			depth := int32(len(w.stack))
-			for ; int(f.i) < len(f.nodes) && f.nodes[f.i].simple; f.i++ {
-				n := f.nodes[f.i]
+			depth, base, nodes, i := int32(len(w.stack)), f.site, f.nodes, int(f.i)
+			for ; i < len(nodes); i++ {
+				n := nodes[i]
+				if !n.simple {
+					break
+				}
 				if n.when != nil && w.inactive(n) {
 					continue
 				}
-				s := site{node: n, key: f.site ^ n.seed, start: int32(t.at), depth: depth}
+				if len(dst) == cap(dst) {
+					dst = slices.Grow(dst, 16)
+				}
+				dst = dst[:len(dst)+1]
+				s := &dst[len(dst)-1]
+				s.node, s.key, s.start, s.depth = n, base^n.seed, int32(t.at), depth
+				s.index, s.real = 0, 0
 				if n.N == 0 {
 					s.real = t.real()
 				} else {
@@ -77,8 +86,8 @@ func (w *walker) scan(d Design, dst []site) []site {
 				if n.watch != nil {
 					w.assign(n.watch, n.value(s.index, s.real), expr.Known)
 				}
-				dst = append(dst, s)
 			}
+			f.i = int32(i)
 		}
 		if !w.step() {
 			return dst
@@ -146,13 +155,22 @@ func (s *Space) variation() *variation {
 func (s *Space) Mutate(r *rand.Rand, d Design, m Mutation) Design {
 	w := s.walk()
 	defer s.free(w)
+	first := -1
+	if m.Rate == 0 && m.Sites <= 1 && s.mutables > 0 {
+		var out Design
+		if out, first = s.mutateSimple(r, w, d, m); first < 0 {
+			return out
+		}
+		w.reset()
+	}
 	v := s.variation()
 	defer s.variations.Put(v)
 	v.a = w.scan(d, v.a[:0])
 	for range varyTries {
-		if !v.pick(r, m) {
+		if !v.pick(r, m, first) {
 			return d
 		}
+		first = -1
 		out, ok := s.mutate(r, w, v, d, m)
 		if ok && (out != d || m.Rate > 0) {
 			return out
@@ -161,8 +179,112 @@ func (s *Space) Mutate(r *rand.Rand, d Design, m Mutation) Design {
 	return d
 }
 
+// mutateSimple changes one decision, each with equal probability, if nothing
+// depends on it, without listing the sites of the design first. Otherwise it
+// returns which of the decisions that can change is the one.
+func (s *Space) mutateSimple(r *rand.Rand, w *walker, d Design, m Mutation) (Design, int) {
+	// The design may have fewer such decisions than the space allows; then the
+	// choice is made again with their number, which keeps it uniform.
+	k, bound := below(r, s.mutables), s.mutables
+	for {
+		x, seen := w.mutable(d, k)
+		if x.node != nil {
+			if !x.node.simple || x.node.watch != nil {
+				return d, k
+			}
+			buf := append(w.buf[:0], d.trace[:x.start]...)
+			buf = x.change(r, nil, nil, d, m, buf)
+			w.buf = append(buf, d.trace[x.end:]...)
+			return w.design(), -1
+		}
+		if seen == 0 || seen >= bound {
+			return d, -1
+		}
+		k, bound = below(r, seen), seen
+		w.reset()
+	}
+}
+
+// mutable returns the site of a design that comes after k others that can
+// change, or none and how many there are. Of a subset or permutation it knows
+// only the first decision.
+func (w *walker) mutable(d Design, k int) (x site, seen int) {
+	t := trace{s: d.trace}
+	for {
+		if f := w.run(); f != nil {
+			nodes, i := f.nodes, int(f.i)
+			for ; i < len(nodes); i++ {
+				n := nodes[i]
+				if !n.simple {
+					break
+				}
+				if n.when != nil && w.inactive(n) {
+					continue
+				}
+				start := t.at
+				x.index, x.real = 0, 0
+				if n.N == 0 {
+					x.real = t.real()
+				} else {
+					x.index = t.index()
+				}
+				if n.mutable {
+					if seen == k {
+						x.node, x.start, x.end = n, int32(start), int32(t.at)
+						return x, seen
+					}
+					seen++
+				}
+				if n.watch != nil {
+					w.assign(n.watch, n.value(x.index, x.real), expr.Known)
+				}
+			}
+			f.i = int32(i)
+		}
+		if !w.step() {
+			return site{}, seen
+		}
+		whole := w.role != RoleInclude && w.role != RolePlace || w.item == 0 && (w.n.Kind == KindPermutation || w.n.min == w.n.max)
+		if whole && w.n.mutable {
+			if seen == k {
+				x = site{node: w.n, start: int32(t.at)}
+				x.index, x.real = w.follow(&t)
+				x.end = int32(t.at)
+				return x, seen
+			}
+			seen++
+		}
+		w.follow(&t)
+	}
+}
+
+// mutables bounds how many decisions that can change a design has, or is 0 if
+// nothing bounds it.
+func mutables(nodes []*node) int {
+	sum := 0
+	for _, n := range nodes {
+		if n.Kind == KindRepeat || n.Kind == KindGrammar {
+			return 0
+		}
+		if n.mutable && n.Kind != KindGroup && n.Kind != KindConst {
+			sum++
+		}
+		most := 0
+		for _, kids := range n.kids {
+			m := mutables(kids)
+			if m == 0 && len(kids) > 0 {
+				return 0
+			}
+			most = max(most, m)
+		}
+		sum += most
+	}
+	return sum
+}
+
 // pick marks the sites that change and reports whether any does.
-func (v *variation) pick(r *rand.Rand, m Mutation) bool {
+// If first is not negative, it is the one, counted among those that can.
+func (v *variation) pick(r *rand.Rand, m Mutation, first int) bool {
 	if cap(v.hit) < len(v.a) {
 		v.hit = make([]bool, len(v.a))
 	}
@@ -174,7 +296,9 @@ func (v *variation) pick(r *rand.Rand, m Mutation) bool {
 			v.open = append(v.open, int32(i))
 		}
 	}
-	if m.Rate > 0 {
+	if first >= 0 {
+		v.picked = append(v.picked, v.open[first])
+	} else if m.Rate > 0 {
 		for _, i := range v.open {
 			if u01(r) < m.Rate {
 				v.picked = append(v.picked, i)
