@@ -26,12 +26,31 @@ const (
 // Count returns the number of designs. n is nil if there are infinitely many:
 // some design has a real number with room to move, or a grammar without a depth
 // can recurse. If exact is false, constraints (or conditions on a real number)
-// made the exact count too expensive, about half a million options looked at, and n is an upper
-// bound; nil then means that no bound below 2^262144 is known. The result is
-// computed once and must not be changed.
+// made the exact count too expensive, about half a million options looked at,
+// and n is an upper bound; nil then means that no bound below 2^262144 is known.
+// A space with a real number that is always there and that no rule speaks about
+// counts as infinite without a look at whether its constraints leave anything.
+// The result is computed once and must not be changed.
 func (s *Space) Count() (n *big.Int, exact bool) {
+	if freeReal(s.root) {
+		return nil, true
+	}
 	c := s.census()
 	return c.n, c.exact
+}
+
+// freeReal reports whether every design has a real number with room to move
+// that no rule speaks about.
+func freeReal(nodes []*node) bool {
+	return slices.ContainsFunc(nodes, func(n *node) bool {
+		switch {
+		case n.when != nil:
+			return false
+		case n.Kind == KindGroup:
+			return freeReal(n.kids[0])
+		}
+		return n.Kind == KindFloat && n.N == 0 && n.Hi > n.Lo && n.watch == nil
+	})
 }
 
 // A census is what is known about the number of designs.

@@ -141,9 +141,7 @@ func (c *compiler) pendRequire(d *decl, path string, index int) {
 }
 
 func (c *compiler) pendingAt(p pending) pending {
-	for _, s := range c.scopes {
-		p.scopes = append(p.scopes, s)
-	}
+	p.scopes = append(p.scopes, c.scopes...)
 	p.reps = append(p.reps, c.reps...)
 	p.guards = append(p.guards, c.guards...)
 	return p

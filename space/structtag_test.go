@@ -35,7 +35,7 @@ type tagged struct {
 	Tail    *stage `when:"fast" json:",omitempty"`
 	Block   block  `space:"choice"`
 	Cache   func() `space:"-" json:"-"`
-	hidden  int
+	hidden  int      //lint:ignore U1000 unexported fields are no parameters
 	_       struct{} `require:"units * kernel <= 1024"`
 	_       struct{} `require:"sum(widths) < 200"`
 }

@@ -183,11 +183,10 @@ func kernel(m *model, q *mixture, st *site, x *slot, i int, o *slot, at, k int, 
 func TestReservoirFollowsRamp(t *testing.T) {
 	t.Parallel()
 	sp := reals(1)
-	s := start(t, TPE{}, search.Setup{Space: sp}).(*tpe)
 	const n = 5000
 	mean, count := 0.0, 0.0
 	for seed := range 8 {
-		s = start(t, TPE{}, search.Setup{Space: sp, Seed: uint64(seed)}).(*tpe)
+		s := start(t, TPE{}, search.Setup{Space: sp, Seed: uint64(seed)}).(*tpe)
 		warm(t, s, sp, n, sphere)
 		if len(s.rest) != s.Bad || len(s.best) != s.Good {
 			t.Fatalf("%d bad and %d good designs, want %d and %d", len(s.rest), len(s.best), s.Bad, s.Good)
