@@ -32,9 +32,9 @@ type tagged struct {
 	Augment []string `space:"subset flip crop 'cut out' mix size 1..3"`
 	Passes  []speed  `space:"permutation slow fast"`
 	Stem    stage
-	Tail    *stage `when:"fast" json:",omitempty"`
-	Block   block  `space:"choice"`
-	Cache   func() `space:"-" json:"-"`
+	Tail    *stage   `when:"fast" json:",omitempty"`
+	Block   block    `space:"choice"`
+	Cache   func()   `space:"-" json:"-"`
 	hidden  int      //lint:ignore U1000 unexported fields are no parameters
 	_       struct{} `require:"units * kernel <= 1024"`
 	_       struct{} `require:"sum(widths) < 200"`

@@ -82,7 +82,7 @@ type scriptOptions struct {
 	Units   map[string]*string `yaml:"units"`
 	Tile    int                `yaml:"tile" default:"8" oneof:"8 16 32"`
 	Any     any                `yaml:"any"`
-	ignored int //lint:ignore U1000 unexported fields are not decoded into
+	ignored int                //lint:ignore U1000 unexported fields are not decoded into
 }
 
 func runCase(t *testing.T, command, input string) string {
