@@ -4,7 +4,7 @@
 // [Problem] is the whole obligation. More ability is a separate small
 // interface that a problem may also implement and that the study finds by type
 // assertion: [Batcher], [Canonical], [Verifier], [Optimum], [Noisy], [Drawer],
-// [Exporter].
+// [Exporter], [Labeler], [Describer].
 package problem
 
 import (
@@ -134,6 +134,9 @@ type Exporter interface {
 	Formats() []string
 	Export(w io.Writer, d space.Design, format string) error
 }
+
+// A Labeler has a short form of a design for tables, such as "3x3 skip 1x1".
+type Labeler interface{ Label(d space.Design) string }
 
 // A Describer says in one line what one evaluation does or runs.
 type Describer interface{ Describe() string }

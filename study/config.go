@@ -70,8 +70,9 @@ type Duplicates uint8
 
 // What to do with duplicates.
 const (
-	Reuse    Duplicates = iota // take the earlier measurement; free of charge
-	Evaluate                   // measure again, as noisy problems need
+	Auto     Duplicates = iota // Evaluate if the problem is noisy, else Reuse
+	Reuse                      // take the earlier measurement; free of charge
+	Evaluate                   // measure again
 )
 
 // A ConfigError says which field of a Config is wrong.
@@ -148,8 +149,11 @@ func (c *Config) check() error {
 	if c.MethodName == "" {
 		c.MethodName = fmt.Sprintf("%T", c.Method)
 	}
-	if n, ok := c.Problem.(problem.Noisy); ok && n.Noisy() && c.Duplicates == Reuse {
-		c.Duplicates = Evaluate
+	if c.Duplicates == Auto {
+		c.Duplicates = Reuse
+		if n, ok := c.Problem.(problem.Noisy); ok && n.Noisy() {
+			c.Duplicates = Evaluate
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -153,7 +153,10 @@ func (r *reader) read() {
 		c.Async, _ = n.Bool(rep)
 	}
 	if n := v.Get("duplicates"); n != nil {
-		if w, ok := n.Word(rep, "reuse", "evaluate"); ok && w == "evaluate" {
+		switch w, _ := n.Word(rep, "reuse", "evaluate"); w {
+		case "reuse":
+			c.Duplicates = study.Reuse
+		case "evaluate":
 			c.Duplicates = study.Evaluate
 		}
 	}

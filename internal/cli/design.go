@@ -14,8 +14,9 @@ import (
 
 // designs shows the parameters of some designs compactly: what differs as
 // columns if they fit into width, else as "name=value" in one column, and what
-// all have in common once. texts are the designs as JSON.
-func designs(t *report.Table, rows [][]any, texts [][]byte, width int) (columns []term.Column, cells [][]string, common string) {
+// all have in common once. texts are the designs as JSON; label, if not nil,
+// writes one shorter than name=value does.
+func designs(t *report.Table, rows [][]any, texts [][]byte, width int, label func([]byte) string) (columns []term.Column, cells [][]string, common string) {
 	var vary []int
 	var same []string
 	for i, c := range t.Columns {
@@ -48,6 +49,12 @@ func designs(t *report.Table, rows [][]any, texts [][]byte, width int) (columns 
 	}
 	if used <= width && len(vary) > 0 {
 		return columns, cells, strings.Join(same, " ")
+	}
+	if label != nil {
+		for k := range rows {
+			cells[k] = []string{label(texts[k])}
+		}
+		return []term.Column{{Name: "design"}}, cells, ""
 	}
 	compact, common := compactDesigns(texts)
 	for k := range rows {

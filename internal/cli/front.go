@@ -32,7 +32,8 @@ type front struct {
 	trials   []store.Trial   // by the first objective; verified values are among the values
 	scores   []metric.Score
 	feasible bool
-	of       int // size of the whole front if only the best of it are left, else 0
+	of       int                        // size of the whole front if only the best of it are left, else 0
+	label    func(design []byte) string // the problem's own short form of a design, or nil
 }
 
 // frontOf finds the front from the scores alone and fetches only its members.
@@ -112,6 +113,15 @@ func scores(ctx context.Context, st store.Store) (numbers []int64, losses, viola
 // verify measures the members as the problem's Verifier does and puts the
 // values among the others.
 func (f *front) verify(ctx context.Context, p problem.Problem) error {
+	if l, ok := p.(problem.Labeler); ok {
+		f.label = func(design []byte) string {
+			d, err := p.Space().ParseJSON(design)
+			if err != nil {
+				return string(design)
+			}
+			return l.Label(d)
+		}
+	}
 	v, ok := p.(problem.Verifier)
 	if !ok {
 		return nil
@@ -282,7 +292,7 @@ func (f *front) table(w io.Writer, limit int, more string, roles map[int64]strin
 			used += wide + 2
 		}
 	}
-	columns, cells, common := designs(tab, rows, texts, width-used)
+	columns, cells, common := designs(tab, rows, texts, width-used, f.label)
 	out.Columns = append(out.Columns, columns...)
 	for i, k := range show {
 		var row []string

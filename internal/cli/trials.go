@@ -248,7 +248,7 @@ func trialTable(w io.Writer, r *reading, trials report.Trials, limit int, total 
 		out.Columns = append(out.Columns, term.Column{Name: "error"})
 		used += 42
 	}
-	columns, cells, common := designs(tab, rows, texts, width-used)
+	columns, cells, common := designs(tab, rows, texts, width-used, nil)
 	out.Columns = append(out.Columns, columns...)
 	for i, t := range show {
 		row := []string{fmt.Sprint(t.Number), t.State.String()}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/problem"
@@ -42,6 +43,7 @@ var (
 	_ problem.Describer = (*Problem)(nil)
 	_ problem.Exporter  = (*Problem)(nil)
 	_ problem.Drawer    = (*Problem)(nil)
+	_ problem.Labeler   = (*Problem)(nil)
 )
 
 // New makes the problem, or says which option is wrong.
@@ -271,4 +273,32 @@ func (p *Problem) Export(w io.Writer, d space.Design, format string) error {
 		}{"NAS-Bench-201", index, c.String(), p.Design(c)})
 	}
 	return unknown("export format", format, p.Formats())
+}
+
+// Label implements [problem.Labeler]: what enters each node, such as
+// "3x3·0 | 1x1·0 + skip·1 | pool·0", where ·0 is the node it comes from.
+// Operations that let nothing through are left out.
+func (p *Problem) Label(d space.Design) string {
+	c, err := p.Cell(d)
+	if err != nil {
+		return err.Error()
+	}
+	names := [...]string{"", "skip", "1x1", "3x3", "pool"}
+	var nodes [4][]string
+	for e, op := range c.Ops() {
+		if name := names[op]; name != "" {
+			nodes[edges[e][1]] = append(nodes[edges[e][1]], fmt.Sprintf("%s·%d", name, edges[e][0]))
+		}
+	}
+	var b strings.Builder
+	for i, in := range nodes[1:] {
+		if i > 0 {
+			b.WriteString(" | ")
+		}
+		if len(in) == 0 {
+			b.WriteString("none")
+		}
+		b.WriteString(strings.Join(in, " + "))
+	}
+	return b.String()
 }
