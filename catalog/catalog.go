@@ -11,6 +11,7 @@ import (
 	"github.com/daedalus-search/daedalus/internal/source"
 	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/problems/command"
+	"github.com/daedalus-search/daedalus/problems/external"
 	"github.com/daedalus-search/daedalus/problems/nasbench201"
 	"github.com/daedalus-search/daedalus/search"
 	"github.com/daedalus-search/daedalus/search/evolve"
@@ -141,6 +142,14 @@ func Problems() []Problem {
 					opts.Dir = filepath.Join(dir, opts.Dir)
 				}
 				return command.New(s, opts)
+			},
+		},
+		{
+			Name: "external", Doc: "evaluated elsewhere: you drive the loop with ask and tell", Source: "you",
+			Needs:   "space, metrics",
+			Options: func() any { return new(external.Options) },
+			New: func(o any, s *space.Space, _ string) (problem.Problem, error) {
+				return external.New(s, *o.(*external.Options))
 			},
 		},
 	}

@@ -96,7 +96,7 @@ func New(s *space.Space, o Options) (*Problem, error) {
 	}
 	if len(o.Metrics) == 0 && o.MetricUnits != nil {
 		var err error
-		if o.Metrics, err = readMetrics(o.MetricUnits); err != nil {
+		if o.Metrics, err = ReadMetrics(o.MetricUnits); err != nil {
 			return nil, errors.Join(append(errs, err)...)
 		}
 	}
@@ -148,8 +148,9 @@ func New(s *space.Space, o Options) (*Problem, error) {
 	return &Problem{options: o, space: s, env: env}, nil
 }
 
-// readMetrics reads a map from names to units.
-func readMetrics(v *source.Value) ([]metric.Metric, error) {
+// ReadMetrics reads a map from the names of metrics to their units, as study
+// files write it.
+func ReadMetrics(v *source.Value) ([]metric.Metric, error) {
 	var r source.Report
 	entries, _ := v.Map(&r)
 	ms := make([]metric.Metric, 0, len(entries))
