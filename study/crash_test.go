@@ -36,20 +36,20 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func crashConfig(st store.Store, log func(format string, args ...any)) study.Config {
+func crashConfig(st store.Store, pause time.Duration, log func(format string, args ...any)) study.Config {
 	return study.Config{
 		Name: "crash", Goal: twoGoals(), Method: evolve.NSGA2{Population: 8}, Seed: 11, Parallel: 3, Store: st,
 		Budget: study.Budget{Trials: crashTrials},
 		Problem: funcProblem(func(ctx context.Context, d space.Design, _ problem.Reporter) (metric.Values, error) {
 			tr, _ := problem.TrialOf(ctx)
 			log("begin %d", tr.Number)
-			time.Sleep(time.Duration(1+tr.Seed%5) * time.Millisecond)
+			time.Sleep(time.Duration(1+tr.Seed%5) * pause)
 			return measure(d), nil
 		}),
 	}
 }
 
-const crashTrials = 600
+const crashTrials = 4000
 
 // victim runs the study. It writes a line before each evaluation, and one for
 // each trial once the study has acknowledged it.
@@ -65,7 +65,7 @@ func victim(dir string) error {
 		return err
 	}
 	log := func(format string, args ...any) { fmt.Fprintf(f, format+"\n", args...) } // one write a line
-	cfg := crashConfig(acknowledging{st, log}, log)
+	cfg := crashConfig(acknowledging{st, log}, time.Millisecond, log)
 	_, err = study.Run(ctx, cfg)
 	return err
 }
@@ -95,6 +95,19 @@ func openOrCreate(ctx context.Context, path string) (*store.SQLite, error) {
 	return store.Open(ctx, path)
 }
 
+// awaitGrowth returns when a file has grown, or after ten seconds.
+func awaitGrowth(path string) {
+	size := func() int64 {
+		if info, err := os.Stat(path); err == nil {
+			return info.Size()
+		}
+		return 0
+	}
+	for before, end := size(), time.Now().Add(10*time.Second); size() <= before && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // The engine is killed without warning again and again. No acknowledged trial
 // is lost, none is evaluated again after it was acknowledged, and the trials
 // are those of a run that was never killed.
@@ -106,14 +119,17 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	}
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(1, 2))
-	for range rounds {
+	for round := range rounds {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), crashDir+"="+dir)
 		cmd.Stderr = os.Stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(5+r.IntN(90)) * time.Millisecond)
+		if round%4 > 0 { // else it may die before it has opened the file
+			awaitGrowth(filepath.Join(dir, "log"))
+		}
+		time.Sleep(time.Duration(r.IntN(50)) * time.Millisecond)
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
@@ -161,11 +177,11 @@ func TestKilledAtAnyMoment(t *testing.T) {
 
 	// Finish both and compare.
 	quiet := func(string, ...any) {}
-	if _, err := study.Run(t.Context(), crashConfig(st, quiet)); err != nil {
+	if _, err := study.Run(t.Context(), crashConfig(st, 0, quiet)); err != nil {
 		t.Fatal(err)
 	}
 	whole := memory()
-	if _, err := study.Run(t.Context(), crashConfig(whole, quiet)); err != nil {
+	if _, err := study.Run(t.Context(), crashConfig(whole, 0, quiet)); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "killed against never killed", trace(t, st), trace(t, whole))
