@@ -29,7 +29,10 @@ type InfeasibleError struct {
 func (e *InfeasibleError) Error() string {
 	switch {
 	case e.Proven:
-		return fmt.Sprintf("space: no design satisfies every constraint (%q rules out the last ones); loosen it", e.Constraint)
+		if e.Constraint != "" {
+			return fmt.Sprintf("space: no design satisfies every constraint (%q rules out the last ones); loosen it", e.Constraint)
+		}
+		return "space: no design satisfies every constraint; loosen one of them"
 	case e.Tries == 0:
 		return fmt.Sprintf("space: constraint %q does not hold", e.Constraint)
 	}

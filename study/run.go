@@ -113,9 +113,12 @@ func (s *Study) stop(ctx context.Context, running int) string {
 	return ""
 }
 
-// failure turns a stop for failures into an error.
+// failure turns a stop for failures, or the end of a study in which nothing
+// else happened, into an error.
 func (s *Study) failure(reason string) error {
-	if reason != StopFailures {
+	c := &s.counts
+	nothing := c[store.Complete]+c[store.Pruned]+c[store.Infeasible] == 0 && c[store.Failed] > 0
+	if reason == StopCancelled || !nothing || s.cfg.Stop.Failures < 0 {
 		return nil
 	}
 	return &FailedError{Trials: s.counts[store.Failed], Last: s.lastError}

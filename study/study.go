@@ -101,6 +101,9 @@ func Open(ctx context.Context, cfg Config) (*Study, error) {
 	if s.store == nil {
 		s.store = store.Memory(store.Study{Name: cfg.Name})
 	}
+	if n, exact := s.space.Count(); n != nil && exact && n.Sign() == 0 {
+		return nil, &space.InfeasibleError{Proven: true}
+	}
 	s.median.rule = cfg.Prune
 	if err := s.load(ctx); err != nil {
 		return nil, err

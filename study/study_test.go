@@ -479,3 +479,20 @@ func TestMedianPruning(t *testing.T) {
 		t.Errorf("%d of 100 pruned", n)
 	}
 }
+
+func TestNothingFeasible(t *testing.T) {
+	t.Parallel()
+	none := space.MustNew(space.Int("n", 1, 9), space.Require("n * n == 10"))
+	_, err := study.Open(t.Context(), study.Config{Problem: problem.Func(none, metrics, nil), Goal: oneGoal(), Method: sample.Random{}})
+	var infeasible *space.InfeasibleError
+	if !errors.As(err, &infeasible) || !infeasible.Proven {
+		t.Errorf("error %v", err)
+	}
+	// A study in which every evaluation failed is a failure, however few.
+	bad := funcProblem(func(context.Context, space.Design, problem.Reporter) (metric.Values, error) { return nil, errors.New("no") })
+	_, err = study.Run(t.Context(), study.Config{Problem: bad, Goal: oneGoal(), Method: sample.Random{}, Budget: study.Budget{Trials: 2}})
+	var failed *study.FailedError
+	if !errors.As(err, &failed) {
+		t.Errorf("error %v", err)
+	}
+}

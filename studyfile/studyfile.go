@@ -422,6 +422,13 @@ func (r *reader) check() {
 			r.goalError(at, e)
 		}
 	}
+	if n, exact := r.f.Config.Problem.Space().Count(); n != nil && exact && n.Sign() == 0 {
+		at := r.root.Key("require")
+		if at == nil {
+			at = r.root.Key("space")
+		}
+		r.expect(at, "constraints that leave at least one design", "no design satisfies every constraint")
+	}
 	known := make([]string, len(ms))
 	for i, m := range ms {
 		known[i] = m.Name

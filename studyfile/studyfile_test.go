@@ -89,6 +89,7 @@ func TestMistakes(t *testing.T) {
 		"option that is not":   {strings.Replace(good, "[a, b]}", "[a, b]}\n  y: {int: [1, 2], when: opt == c}", 1), []string{"s.yaml:5:", "c"}},
 		"infinite grammar":     {strings.Replace(good, "  x: {float: [0, 1]}", "  x: {grammar: {start: M, M: [{p: 0.1, use: a}, {use: [M, M]}]}}", 1), []string{"s.yaml:3:", "grow"}},
 		"kind word as name":    {strings.Replace(good, "  x:", "  int:", 1), []string{"s.yaml:3:", "int"}},
+		"nothing feasible":     {strings.Replace(good, "{float: [0, 1]}", "{int: [1, 9]}", 1) + "require: [x * x == 10]\n", []string{"s.yaml:9:1", "no design satisfies"}},
 		"retries out of range": {strings.Replace(good, "  command", "  retries: -1\n  command", 1), []string{"s.yaml:6:", "-1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
