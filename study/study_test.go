@@ -489,7 +489,9 @@ func TestNothingFeasible(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	// A study in which every evaluation failed is a failure, however few.
-	bad := funcProblem(func(context.Context, space.Design, problem.Reporter) (metric.Values, error) { return nil, errors.New("no") })
+	bad := funcProblem(func(context.Context, space.Design, problem.Reporter) (metric.Values, error) {
+		return nil, errors.New("no")
+	})
 	_, err = study.Run(t.Context(), study.Config{Problem: bad, Goal: oneGoal(), Method: sample.Random{}, Budget: study.Budget{Trials: 2}})
 	var failed *study.FailedError
 	if !errors.As(err, &failed) {

@@ -1,6 +1,3 @@
-// Package lint keeps the laws of the house: which package may import which,
-// and what every package must have. It is a test so that breaking a law fails
-// where it happens.
 package lint
 
 import (
