@@ -138,7 +138,13 @@ func (p *Param) realFromU(u float64) float64 {
 	} else {
 		v = p.Lo + float64(u*(p.Hi-p.Lo))
 	}
-	return min(max(v, p.Lo), p.Hi)
+	switch { // quicker than min and max, which look out for NaN
+	case v < p.Lo:
+		return p.Lo
+	case v > p.Hi:
+		return p.Hi
+	}
+	return v
 }
 
 // Weight returns the prior probability of option i.

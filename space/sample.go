@@ -56,7 +56,6 @@ func (s *Space) Sample(r *rand.Rand) (Design, error) {
 	}
 	failed := failures{}
 	for range sampleTries {
-		w.reset()
 		ok := true
 		for w.drawRun(r); ok && w.bad == nil && w.step(); w.drawRun(r) {
 			ok = w.draw(r)
@@ -67,6 +66,7 @@ func (s *Space) Sample(r *rand.Rand) (Design, error) {
 		}
 		s.count(false)
 		failed.add(w.cause())
+		w.reset()
 	}
 	return Design{}, failed.error(s)
 }
