@@ -13,9 +13,6 @@ import (
 	"github.com/daedalus-search/daedalus/store"
 )
 
-// designOf keeps signatures short.
-type designOf = space.Design
-
 // Progress is what a run looks like at one moment.
 type Progress struct {
 	Evaluated int64 // evaluations finished, over all runs

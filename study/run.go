@@ -10,6 +10,7 @@ import (
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/search"
+	"github.com/daedalus-search/daedalus/space"
 	"github.com/daedalus-search/daedalus/store"
 )
 
@@ -243,7 +244,7 @@ func (s *Study) evaluateBatch(ctx context.Context, p problem.Batcher, batch []*t
 		}
 		todo = append(todo, t)
 	}
-	designs := make([]designOf, len(todo))
+	designs := make([]space.Design, len(todo))
 	for i, t := range todo {
 		designs[i] = t.design
 	}
@@ -265,9 +266,9 @@ func (s *Study) evaluateBatch(ctx context.Context, p problem.Batcher, batch []*t
 			s.repeats = 0
 			k++
 		} else if !s.reuse(t) {
-			// The first of two equal designs failed; so does the second.
-			r := todo[k-1]
-			t.State, t.Error, t.ErrorClass, t.Finished = store.Failed, first[t.key].Error, r.ErrorClass, end
+			// The first of two equal designs gave no values; nor does the second.
+			f := first[t.key]
+			t.State, t.Error, t.ErrorClass, t.Finished = f.State, f.Error, f.ErrorClass, end
 		}
 		s.settle(t)
 	}

@@ -498,3 +498,44 @@ func TestNothingFeasible(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// picky is a batch problem that cannot build even numbers.
+type picky struct{ cheap }
+
+func (p *picky) EvaluateBatch(ctx context.Context, designs []space.Design, out []problem.Result) {
+	for i, d := range designs {
+		if n := int(d.Map()["n"].(float64)); n%2 == 0 {
+			out[i].Err = &problem.InfeasibleError{Reason: "even"}
+		} else {
+			out[i].Values = metric.Values{"loss": float64(n), "size": 1}
+		}
+	}
+}
+
+// Equal designs in one batch are measured once and end alike.
+func TestDuplicatesInABatch(t *testing.T) {
+	t.Parallel()
+	st := memory()
+	p := &picky{cheap{space.MustNew(space.Int("n", 1, 4))}}
+	_, err := study.Run(t.Context(), study.Config{Problem: p, Goal: oneGoal(), Method: sample.Random{Repeats: true}, Budget: study.Budget{Trials: 30}, Store: st})
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[string]store.State{}
+	for tr, err := range st.Trials(t.Context(), store.Filter{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := tr.State
+		if state == store.Cached {
+			state = store.Complete
+		}
+		if was, ok := states[string(tr.Design)]; ok && was != state {
+			t.Errorf("trial %d: %s is %s and was %s", tr.Number, tr.Design, state, was)
+		}
+		states[string(tr.Design)] = state
+	}
+	if len(states) != 4 {
+		t.Errorf("%d designs", len(states))
+	}
+}
