@@ -233,8 +233,8 @@ func TestModuleIsTidy(t *testing.T) {
 	cmd := exec.Command("go", "mod", "tidy", "-diff")
 	cmd.Dir = filepath.Join("..", "..")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		if bytes.Contains(out, []byte("dial tcp")) || bytes.Contains(out, []byte("lookup ")) {
-			t.Skipf("no network: %s", out)
+		if !bytes.Contains(out, []byte("diff current/")) {
+			t.Skipf("go mod tidy could not look (no network?): %s", out)
 		}
 		t.Errorf("go mod tidy -diff: %v\n%s", err, out)
 	}
