@@ -85,7 +85,7 @@ func (s *Study) Run(ctx context.Context) (*Result, error) {
 // spent returns how many evaluations the study has used.
 func (s *Study) spent() int64 {
 	c := &s.counts
-	return c[store.Complete] + c[store.Pruned] + c[store.Infeasible] + c[store.Failed] - s.imported
+	return c[store.Complete] + c[store.Pruned] + c[store.Infeasible] + c[store.Failed] - s.imported - s.free
 }
 
 // stop returns why no further trial may begin, or "". running is the number of
@@ -125,7 +125,8 @@ func (s *Study) failure(reason string) error {
 	return &FailedError{Trials: s.counts[store.Failed], Last: s.lastError}
 }
 
-// reuse finishes a trial from an earlier measurement of the same design.
+// reuse finishes a trial from what an earlier one of the same design came to:
+// its measurement, or that it cannot be built.
 func (s *Study) reuse(t *trial) bool {
 	if s.cfg.Duplicates != Reuse {
 		return false
@@ -136,10 +137,14 @@ func (s *Study) reuse(t *trial) bool {
 		return false
 	}
 	s.repeats++
-	t.State = store.Cached
-	t.Values, t.score = r.values, r.score
-	t.Loss, t.Violation = r.score.Loss, r.score.Violation
 	t.Finished = s.cfg.Now()
+	if r.reason != "" {
+		t.State, t.Error, t.Started = store.Infeasible, r.reason, time.Time{}
+	} else {
+		t.State = store.Cached
+		t.Values, t.score = r.values, r.score
+		t.Loss, t.Violation = r.score.Loss, r.score.Violation
+	}
 	if t.Why == "" {
 		t.Why = fmt.Sprintf("same design as trial %d", r.number)
 	}

@@ -43,6 +43,7 @@ type Study struct {
 
 	counts    [store.Cached + 1]int64
 	imported  int64
+	free      int64 // infeasible trials that were not evaluated
 	cost      float64
 	sinceGain int64
 	repeats   int64 // proposals in a row that were measured before
@@ -68,7 +69,7 @@ type record struct {
 	number int64
 	values map[string]float64
 	score  metric.Score
-	cost   float64
+	reason string // why the design cannot be built; "" if it was measured
 }
 
 // attributes of the study record.
@@ -454,12 +455,19 @@ func (s *Study) settle(t *trial) {
 	case store.Complete:
 		s.cost += t.Cost
 		if _, dup := s.known[t.key]; !dup {
-			s.known[t.key] = record{number: t.Number, values: t.Values, score: t.score, cost: t.Cost}
+			s.known[t.key] = record{number: t.Number, values: t.Values, score: t.score}
 		}
 	case store.Cached:
 		return
 	default:
 		s.cost += t.Cost
+		if t.State == store.Infeasible {
+			if t.Started.IsZero() { // known from an equal design
+				s.free++
+			} else if _, dup := s.known[t.key]; !dup {
+				s.known[t.key] = record{number: t.Number, reason: t.Error}
+			}
+		}
 		if t.Error != "" {
 			s.lastError = t.Error
 		}

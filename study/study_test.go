@@ -539,3 +539,29 @@ func TestDuplicatesInABatch(t *testing.T) {
 		t.Errorf("%d designs", len(states))
 	}
 }
+
+// That a design cannot be built is found out once, also across restarts, and
+// costs the budget once.
+func TestInfeasibleDesignsAreNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int64
+	p := problem.Func(space.MustNew(space.Int("n", 1, 6)), metrics, func(_ context.Context, d space.Design, _ problem.Reporter) (metric.Values, error) {
+		calls.Add(1)
+		if n := d.Map()["n"].(float64); n > 2 {
+			return nil, &problem.InfeasibleError{Reason: "too large"}
+		}
+		return metric.Values{"loss": 1, "size": 1}, nil
+	})
+	st := memory()
+	cfg := study.Config{Problem: p, Goal: oneGoal(), Method: sample.Random{Repeats: true}, Budget: study.Budget{Trials: 3}, Parallel: 2, Store: st}
+	for _, trials := range []int64{3, 6} {
+		cfg.Budget.Trials = trials
+		res, err := study.Run(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Progress.Evaluated != trials || calls.Load() != trials {
+			t.Errorf("%d evaluated in %d calls; want %d", res.Progress.Evaluated, calls.Load(), trials)
+		}
+	}
+}
