@@ -106,9 +106,9 @@ type regularized struct {
 	r          *rand.Rand
 	source     *fresh.Source
 
-	asked  int64   // proposals so far: the clock by which designs age
-	living []agent // by age, the oldest first
-	oldest int     // its index: the dead before it are swept now and then
+	asked  int64        // proposals so far: the clock by which designs age
+	living []individual // by age, the oldest first
+	oldest int          // its index: the dead before it are swept now and then
 
 	// Several objectives: the order of the living.
 	stale  bool
@@ -120,8 +120,8 @@ type regularized struct {
 	dist   []float64
 }
 
-// An agent is a living design.
-type agent struct {
+// An individual is a living design.
+type individual struct {
 	born   int64 // the number of proposals when it was submitted
 	id     int64
 	design space.Design
@@ -171,7 +171,7 @@ func (s *regularized) propose() (search.Proposal, error) {
 func (s *regularized) alive() int { return len(s.living) - s.oldest }
 
 // parent returns the best of a sample of the living.
-func (s *regularized) parent() *agent {
+func (s *regularized) parent() *individual {
 	if s.objectives > 1 && s.stale {
 		s.order()
 	}
@@ -186,7 +186,7 @@ func (s *regularized) parent() *agent {
 	return &s.living[best]
 }
 
-// better reports whether the agent at i beats the one at k.
+// better reports whether the individual at i beats the one at k.
 func (s *regularized) better(i, k int) bool {
 	if s.objectives > 1 {
 		i, k = i-s.oldest, k-s.oldest
@@ -239,12 +239,12 @@ func (s *regularized) Tell(outcomes ...search.Outcome) {
 		if born < 0 {
 			born = s.asked
 		}
-		s.add(agent{born: born, id: o.ID, design: o.Design, score: o.Score})
+		s.add(individual{born: born, id: o.ID, design: o.Design, score: o.Score})
 	}
 }
 
-// add lets an agent in at its age and the oldest out.
-func (s *regularized) add(a agent) {
+// add lets an individual in at its age and the oldest out.
+func (s *regularized) add(a individual) {
 	full := s.alive() >= s.Population
 	if full && a.born < s.living[s.oldest].born {
 		return // it would be the oldest
@@ -258,7 +258,7 @@ func (s *regularized) add(a agent) {
 		s.living[i-1], s.living[i] = s.living[i], s.living[i-1]
 	}
 	if full {
-		s.living[s.oldest] = agent{} // let go of the design
+		s.living[s.oldest] = individual{} // let go of the design
 		s.oldest++
 	}
 	s.stale = true
