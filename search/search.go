@@ -99,10 +99,27 @@ type Outcome struct {
 // Usable reports whether the outcome carries a score to learn from.
 func (o *Outcome) Usable() bool { return o.Status == Complete && o.Score.OK() }
 
-// A Batcher is a searcher that loses nothing if it is asked for up to Batch
-// proposals before it sees a result. A searcher that is not a Batcher prefers
-// one at a time.
+// A Batcher is a searcher that loses nothing if it is next asked for up to Batch
+// proposals before it sees a result; the number may change as the search goes
+// on. A searcher that is not a Batcher prefers one at a time.
 type Batcher interface{ Batch() int }
+
+// Each answers an Ask for n proposals by making them one at a time. It returns
+// those made before next failed, or the failure if there are none.
+func Each(n int, next func() (Proposal, error)) ([]Proposal, error) {
+	out := make([]Proposal, 0, max(n, 1))
+	for range max(n, 1) {
+		p, err := next()
+		if err != nil {
+			if len(out) > 0 {
+				return out, nil
+			}
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
 
 // A Ledger keeps the books that every searcher needs: identities, what is
 // pending, what was seen. The zero value is ready to use. Searchers hold one

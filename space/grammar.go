@@ -89,7 +89,6 @@ func (c *compiler) grammar(n *node, d *decl, depth int) {
 	for _, x := range order {
 		c.finish(x)
 	}
-	c.s.rowed = true
 	n.kids = [][]*node{{start}}
 }
 

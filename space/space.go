@@ -19,7 +19,6 @@ type Space struct {
 	root       []*node
 	params     []*Param // every parameter, in declaration order
 	rules      rules    // constraints and conditions, compiled
-	rowed      bool     // some node repeats or recurses: sites depend on where
 	mutables   int      // most decisions of a design that can change; 0 if unbounded
 	subsets    bool     // some node is a subset
 	plain      bool     // no conditions and no constraints
@@ -303,7 +302,6 @@ func (c *compiler) node(path string, d *decl, depth int) *node {
 			c.fail(path, "", "a repeat of nothing", "at least one node to repeat")
 		}
 		n.bare = len(d.nodes) == 1 && d.nodes[0].name == ""
-		c.s.rowed = true
 		c.reps = append(c.reps, n)
 		if d.min == 0 {
 			c.guards = append(c.guards, guard{node: n, option: guardRepeat})

@@ -160,10 +160,6 @@ const (
 
 // runBatches is Run for problems that measure many designs at once.
 func (s *Study) runBatches(ctx context.Context, p problem.Batcher) (string, error) {
-	size := s.cfg.Parallel
-	if b, ok := s.searcher.(search.Batcher); ok {
-		size = max(size, min(b.Batch(), maxBatch))
-	}
 	var buffer []*trial
 	flushed := s.cfg.Now()
 	flush := func(force bool) error {
@@ -184,7 +180,10 @@ func (s *Study) runBatches(ctx context.Context, p problem.Batcher) (string, erro
 			}
 			return reason, s.failure(reason)
 		}
-		n := size
+		n := s.cfg.Parallel
+		if b, ok := s.searcher.(search.Batcher); ok {
+			n = max(n, min(b.Batch(), maxBatch))
+		}
 		if left := s.cfg.Budget.Trials - s.spent(); s.cfg.Budget.Trials > 0 && int64(n) > left {
 			n = int(left)
 		}

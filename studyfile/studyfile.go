@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -228,7 +229,7 @@ func (r *reader) problem(v *source.Value, sp *space.Space) {
 		switch {
 		case e.Name() == "timeout" || e.Name() == "retries" || e.Name() == "backoff":
 			engine = append(engine, e)
-		case chosen == nil && contains(names, e.Name()):
+		case chosen == nil && slices.Contains(names, e.Name()):
 			chosen = &entries[i]
 		default:
 			rest = append(rest, e)
@@ -434,7 +435,7 @@ func (r *reader) check() {
 		known[i] = m.Name
 	}
 	named := func(at *source.Value, what, name string) {
-		if name == "" || contains(known, name) {
+		if name == "" || slices.Contains(known, name) {
 			return
 		}
 		d := r.expect(at, "one of "+strings.Join(known, ", "), "%s %q is not measured", what, name)
@@ -542,7 +543,7 @@ func without(v *source.Value, keys ...string) *source.Value {
 	var keep []source.Entry
 	entries, _ := v.Map(&source.Report{})
 	for _, e := range entries {
-		if !contains(keys, e.Name()) {
+		if !slices.Contains(keys, e.Name()) {
 			keep = append(keep, e)
 		}
 	}
@@ -565,12 +566,3 @@ func unjoin(err error) []error {
 }
 
 func normal(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
-}

@@ -128,22 +128,12 @@ type individual struct {
 	score  metric.Score
 }
 
-// Batch implements [search.Batcher]: as many as are random at the start.
-func (s *regularized) Batch() int { return s.Population }
+// Batch implements [search.Batcher]: what is left of the random start, and one
+// at a time after it.
+func (s *regularized) Batch() int { return max(1, s.Population-int(min(s.asked, int64(s.Population)))) }
 
 func (s *regularized) Ask(n int) ([]search.Proposal, error) {
-	out := make([]search.Proposal, 0, max(n, 1))
-	for range max(n, 1) {
-		p, err := s.propose()
-		if err != nil {
-			if len(out) > 0 {
-				return out, nil
-			}
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, nil
+	return search.Each(n, s.propose)
 }
 
 func (s *regularized) propose() (search.Proposal, error) {

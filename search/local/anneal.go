@@ -126,18 +126,7 @@ const maxLeg = 50
 const maxFree = 256
 
 func (s *annealer) Ask(n int) ([]search.Proposal, error) {
-	out := make([]search.Proposal, 0, max(n, 1))
-	for range max(n, 1) {
-		p, err := s.next()
-		if err != nil {
-			if len(out) > 0 {
-				return out, nil
-			}
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, nil
+	return search.Each(n, s.next)
 }
 
 func (s *annealer) next() (search.Proposal, error) {

@@ -139,18 +139,7 @@ type edit struct {
 const maxClimbs = 256
 
 func (s *climber) Ask(n int) ([]search.Proposal, error) {
-	out := make([]search.Proposal, 0, max(n, 1))
-	for range max(n, 1) {
-		p, err := s.next()
-		if err != nil {
-			if len(out) > 0 {
-				return out, nil
-			}
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, nil
+	return search.Each(n, s.next)
 }
 
 // next proposes for the oldest climb that has something to try, or begins a
