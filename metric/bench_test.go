@@ -175,3 +175,57 @@ func BenchmarkGoalScore(b *testing.B) {
 		g.Score(v)
 	}
 }
+
+func BenchmarkImportance(b *testing.B) {
+	for _, c := range []struct {
+		name       string
+		factors, n int
+	}{
+		{"8x10000", 8, 10000}, {"23x100000", 23, 100000}, {"300x1000", 300, 1000},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			p := randomPoints(c.n, c.factors)
+			factors := make([]Factor, c.factors)
+			for d := range factors {
+				factors[d] = Factor{Values: p[d*c.n : d*c.n+c.n], Unordered: d%4 == 3}
+				if d%4 >= 2 { // whole numbers and names
+					for i, x := range factors[d].Values {
+						factors[d].Values[i] = math.Floor(8 * x)
+					}
+				}
+			}
+			best := make([]bool, c.n)
+			for i := range best {
+				best[i] = factors[0].Values[i]+factors[1].Values[i] < 0.45
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				Importance(factors, best)
+			}
+		})
+	}
+}
+
+func BenchmarkBestQuantile(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		n, m int
+	}{
+		{"100000x1", 100000, 1}, {"100000x2", 100000, 2}, {"100000x3", 100000, 3}, {"100000x4", 100000, 4}, {"100000x6", 100000, 6},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			p := randomPoints(c.n, c.m)
+			violations := make([]float64, c.n)
+			b.ReportAllocs()
+			for b.Loop() {
+				BestQuantile(p, c.m, violations, 0.1)
+			}
+		})
+	}
+}
+
+func BenchmarkHypergeometricTail(b *testing.B) {
+	for b.Loop() {
+		HypergeometricTail(1_000_000, 500_000, 100_000, 50_300)
+	}
+}

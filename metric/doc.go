@@ -22,6 +22,11 @@
 // losses and can be used alone. [Kendall], [Spearman] and [PrecisionAtK]
 // compare two rankings.
 //
+// Over many trials [BestQuantile] says which are the best, [Importance] which
+// parameters tell them from the rest, [HypergeometricTail] whether they share a
+// value more often than chance would have it, and [Knee] which design of a front
+// is the compromise.
+//
 // The smallest program:
 //
 //	accuracy, _ := metric.ParseObjective("maximize accuracy")

@@ -115,3 +115,36 @@ func ExampleKendall() {
 	// Output:
 	// 0.667 0.800 0.5
 }
+
+func ExampleImportance() {
+	r := rand.New(rand.NewPCG(1, 2))
+	factors := []metric.Factor{{}, {}, {Unordered: true}}
+	var losses, violations []float64
+	for range 1000 {
+		depth, width, norm := float64(1+r.IntN(8)), r.Float64(), float64(r.IntN(3))
+		for i, x := range []float64{depth, width, norm} {
+			factors[i].Values = append(factors[i].Values, x)
+		}
+		losses = append(losses, 8-depth+3*width)
+		violations = append(violations, 0)
+	}
+	best := metric.BestQuantile(losses, 1, violations, 0.1)
+	fmt.Printf("depth, width, norm: %.2f\n", metric.Importance(factors, best))
+	fmt.Printf("depth by itself explains %.2f\n", metric.Explained(factors[0], best))
+	// Output:
+	// depth, width, norm: [0.84 0.16 0.00]
+	// depth by itself explains 0.41
+}
+
+func ExampleHypergeometricTail() {
+	// 8 of the 10 best of 200 trials have a value that 80 trials have.
+	fmt.Printf("%.4f\n", metric.HypergeometricTail(200, 80, 10, 8))
+	// Output:
+	// 0.0105
+}
+
+func ExampleKnee() {
+	fmt.Println(metric.Knee([]float64{0, 10, 1, 2, 10, 0}, 2))
+	// Output:
+	// 1
+}
