@@ -17,6 +17,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"pgregory.net/rapid"
 
+	"github.com/daedalus-search/daedalus/internal/shape"
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/space"
 	"github.com/daedalus-search/daedalus/store"
@@ -369,18 +370,18 @@ func FuzzDesign(f *testing.F) {
 	f.Add([]byte(`{"block": {}, "stages": [1, {"w": 3, "op": null}], "widths": [[2]], "x\ty": {"a": [{}]}}`))
 	f.Add([]byte(`{"block": {"conv": {}, "skip": {}}}`))
 	f.Add([]byte(`[{"lr": "\"\\`))
-	l, err := newLayout(study.Space)
+	l, err := shape.Read(study.Space)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, design []byte) {
 		n := 0
-		err := l.walk(design, func(p place, value []byte) {
+		err := l.Walk(design, func(p shape.Place, value []byte) {
 			n++
-			if p.node == nil || len(p.key) == 0 {
+			if p.Part == nil || len(p.Key) == 0 {
 				t.Errorf("a value without a place: %s", value)
 			}
-			convert(value, p.node.column())
+			convert(value, kinds[p.Part.Type])
 		})
 		if err == nil && n > len(design) {
 			t.Errorf("%d values in %d bytes", n, len(design))

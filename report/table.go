@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/daedalus-search/daedalus/internal/shape"
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/store"
 )
@@ -26,6 +27,8 @@ const (
 	Float
 	Bool
 )
+
+var kinds = map[shape.Type]Kind{shape.Text: Text, shape.Int: Int, shape.Float: Float, shape.Bool: Bool}
 
 // Part says what a column is about.
 type Part uint8
@@ -54,7 +57,7 @@ type Table struct {
 	params  int            // index of the first parameter
 	tail    int            // index of the first column after the parameters
 	byPath  map[string]int // parameter path → column
-	layout  *layout
+	shape   *shape.Shape
 }
 
 // head and tail are the columns around metrics and parameters.
@@ -73,7 +76,7 @@ var (
 // A metric or a parameter whose name is taken gets "metric." or "design."
 // before it.
 func Scan(study store.Study, trials Trials) (*Table, error) {
-	l, err := newLayout(study.Space)
+	l, err := shape.Read(study.Space)
 	if err != nil {
 		return nil, fmt.Errorf("report: the space of study %s: %w", study.Name, err)
 	}
@@ -88,12 +91,12 @@ func Scan(study store.Study, trials Trials) (*Table, error) {
 		known[m.Name] = true
 	}
 	extra := map[string]bool{}
-	seen := map[string]place{}
-	visit := func(p place, _ []byte) {
-		if _, ok := seen[string(p.path)]; !ok {
-			p.key = slices.Clone(p.key)
-			p.path = bytes.Clone(p.path)
-			seen[string(p.path)] = p
+	seen := map[string]shape.Place{}
+	visit := func(p shape.Place, _ []byte) {
+		if _, ok := seen[string(p.Path)]; !ok {
+			p.Key = slices.Clone(p.Key)
+			p.Path = bytes.Clone(p.Path)
+			seen[string(p.Path)] = p
 		}
 	}
 	for t, err := range trials {
@@ -105,7 +108,7 @@ func Scan(study store.Study, trials Trials) (*Table, error) {
 				extra[name] = true
 			}
 		}
-		if err := l.walk(t.Design, visit); err != nil {
+		if err := l.Walk(t.Design, visit); err != nil {
 			return nil, fmt.Errorf("report: trial %d: %w", t.Number, err)
 		}
 	}
@@ -113,7 +116,7 @@ func Scan(study store.Study, trials Trials) (*Table, error) {
 		declared = append(declared, metric.Metric{Name: name})
 	}
 
-	t := &Table{layout: l, byPath: map[string]int{}}
+	t := &Table{shape: l, byPath: map[string]int{}}
 	taken := map[string]bool{}
 	for _, c := range slices.Concat(head, tail) {
 		taken[c.Name] = true
@@ -131,15 +134,15 @@ func Scan(study store.Study, trials Trials) (*Table, error) {
 		add(Column{Name: m.Name, Kind: Float, Part: Metric, Unit: m.Unit, Source: m.Name}, "metric.")
 	}
 	t.params = len(t.Columns)
-	places := slices.SortedFunc(maps.Values(seen), func(a, b place) int {
-		if c := slices.Compare(a.key, b.key); c != 0 {
+	places := slices.SortedFunc(maps.Values(seen), func(a, b shape.Place) int {
+		if c := slices.Compare(a.Key, b.Key); c != 0 {
 			return c
 		}
-		return bytes.Compare(a.path, b.path)
+		return bytes.Compare(a.Path, b.Path)
 	})
 	for _, p := range places {
-		t.byPath[string(p.path)] = len(t.Columns)
-		add(Column{Name: string(p.path), Kind: p.node.column(), Part: Param, Unit: p.node.unit, Source: string(p.path), Static: p.node.path}, "design.")
+		t.byPath[string(p.Path)] = len(t.Columns)
+		add(Column{Name: string(p.Path), Kind: kinds[p.Part.Type], Part: Param, Unit: p.Part.Unit, Source: string(p.Path), Static: p.Part.Path}, "design.")
 	}
 	t.tail = len(t.Columns)
 	t.Columns = append(t.Columns, tail...)
@@ -163,8 +166,8 @@ func (t *Table) Row(trial *store.Trial, row []any) ([]any, error) {
 			row[i] = x
 		}
 	}
-	err := t.layout.walk(trial.Design, func(p place, value []byte) {
-		if i, ok := t.byPath[string(p.path)]; ok {
+	err := t.shape.Walk(trial.Design, func(p shape.Place, value []byte) {
+		if i, ok := t.byPath[string(p.Path)]; ok {
 			row[i] = convert(value, t.Columns[i].Kind)
 		}
 	})
@@ -259,7 +262,7 @@ func convert(raw []byte, kind Kind) any {
 		return raw[0] == 't'
 	}
 	if raw[0] == '"' {
-		return string(unquoted(raw))
+		return string(shape.Unquoted(raw))
 	}
 	return string(raw)
 }

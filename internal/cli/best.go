@@ -2,10 +2,10 @@ package cli
 
 import (
 	"io"
-	"math"
 
 	"github.com/spf13/cobra"
 
+	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/report"
 )
 
@@ -105,29 +105,12 @@ func (f *front) pickBest() map[int64]string {
 	return roles
 }
 
-// knee returns the member nearest to the ideal point, with every objective
-// scaled to 0..1 over the front.
+// knee returns the index of the member at the knee of the front.
 func (f *front) knee() int {
 	m := len(f.scores[0].Loss)
-	lo, hi := make([]float64, m), make([]float64, m)
-	for k := range m {
-		lo[k], hi[k] = math.Inf(1), math.Inf(-1)
-		for _, s := range f.scores {
-			lo[k], hi[k] = min(lo[k], s.Loss[k]), max(hi[k], s.Loss[k])
-		}
+	points := make([]float64, 0, len(f.scores)*m)
+	for _, s := range f.scores {
+		points = append(points, s.Loss...)
 	}
-	best, nearest := 0, math.Inf(1)
-	for i, s := range f.scores {
-		sum := 0.0
-		for k, x := range s.Loss {
-			if hi[k] > lo[k] {
-				u := (x - lo[k]) / (hi[k] - lo[k])
-				sum += u * u
-			}
-		}
-		if sum < nearest {
-			best, nearest = i, sum
-		}
-	}
-	return best
+	return metric.Knee(points, m)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/daedalus-search/daedalus/internal/source"
 	"github.com/daedalus-search/daedalus/problem"
+	"github.com/daedalus-search/daedalus/report"
 	"github.com/daedalus-search/daedalus/store"
 )
 
@@ -24,7 +25,7 @@ func (a *app) exportCommand() *cobra.Command {
 		Use:   "export STUDY (--trial N | --best)",
 		Short: "Write one design for use elsewhere",
 		Long: `Export writes the design of one trial: as the JSON that evaluators see (design),
-as a picture (svg) if the problem can draw, and in the problem's own formats.
+as a picture (svg), and in the problem's own formats.
 --best takes the best design, or the knee of the front if there are several
 objectives.`,
 		Example: `  daedalus export kernel.yaml --best
@@ -105,7 +106,10 @@ objectives.`,
 				if x, ok := p.(problem.Exporter); ok && slices.Contains(x.Formats(), format) {
 					return x.Export(w, d, format)
 				}
-				return p.(problem.Drawer).Draw(w, d)
+				if x, ok := p.(problem.Drawer); ok {
+					return x.Draw(w, d)
+				}
+				return report.DrawDesign(w, d)
 			})
 		},
 	}
@@ -122,7 +126,7 @@ func exportFormats(p problem.Problem) []string {
 	if x, ok := p.(problem.Exporter); ok {
 		out = append(out, x.Formats()...)
 	}
-	if _, ok := p.(problem.Drawer); ok && !slices.Contains(out, "svg") {
+	if !slices.Contains(out, "svg") {
 		out = append(out, "svg")
 	}
 	return out

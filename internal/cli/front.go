@@ -49,33 +49,8 @@ func frontOf(ctx context.Context, st store.Store, rec store.Study, goal metric.G
 		return f, err
 	}
 	m := len(losses) / len(numbers)
-	var at []int // rows that compete
-	least := math.Inf(1)
-	for i := range numbers {
-		row := losses[i*m : (i+1)*m]
-		if slices.ContainsFunc(row, func(x float64) bool { return math.IsNaN(x) || math.IsInf(x, 0) }) {
-			continue
-		}
-		switch v := violations[i]; {
-		case v < least:
-			least = v
-			at = append(at[:0], i)
-		case v == least:
-			at = append(at, i)
-		}
-	}
-	f.feasible = least == 0
-	if f.feasible {
-		points := make([]float64, 0, len(at)*m)
-		for _, i := range at {
-			points = append(points, losses[i*m:(i+1)*m]...)
-		}
-		keep := metric.NonDominated(points, m)
-		for k, j := range keep {
-			keep[k] = at[j]
-		}
-		at = keep
-	}
+	at := metric.Best(losses, m, violations)
+	f.feasible = len(at) > 0 && violations[at[0]] == 0
 	score := func(i int) metric.Score {
 		return metric.Score{Loss: losses[i*m : (i+1)*m], Violation: violations[i]}
 	}

@@ -77,7 +77,8 @@ trial is kept in NAME.db beside the study file: stop the search at any time and
 give the same command to continue. A finished study continues when it gets a
 larger budget.
 
-At the end it writes NAME-trials.csv, NAME-front.csv and NAME-front.json.
+At the end it writes NAME.html, a page that shows the whole study, and
+NAME-trials.csv, NAME-front.csv and NAME-front.json.
 Exit codes: 0 done, 1 failed, 2 a mistake in the command or the study file,
 130 interrupted.`,
 		Example: `  daedalus run examples/phone-net.yaml
@@ -129,7 +130,7 @@ func (r *runFlags) settings(cmd *cobra.Command) ([]studyfile.Setting, error) {
 }
 
 // places are the files of a study.
-type places struct{ db, trials, front, frontJSON string }
+type places struct{ db, trials, front, frontJSON, report string }
 
 func (r *runFlags) places(f *studyfile.File) places {
 	p := places{db: f.StorePath}
@@ -144,7 +145,7 @@ func (r *runFlags) places(f *studyfile.File) places {
 		folder = r.out
 	}
 	base := filepath.Join(folder, f.Name)
-	p.trials, p.front, p.frontJSON = base+"-trials.csv", base+"-front.csv", base+"-front.json"
+	p.trials, p.front, p.frontJSON, p.report = base+"-trials.csv", base+"-front.csv", base+"-front.json", base+".html"
 	return p
 }
 
@@ -236,6 +237,9 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 		return err
 	}
 	if err := fr.writeFiles(done, st, at); err != nil {
+		return err
+	}
+	if _, err := a.writeReport(done, at.report, sourceOf(st, arg, f)); err != nil {
 		return err
 	}
 	var truth *study.Truth
@@ -390,7 +394,8 @@ func (o *outcome) print(w io.Writer) error {
 	if p.Tries > 0 && 2*p.Rejected > p.Tries {
 		fmt.Fprintln(w, rejectionText(p))
 	}
-	fmt.Fprintf(w, "Written: %s, %s, %s, %s\n", o.at.trials, o.at.front, filepath.Base(o.at.frontJSON), filepath.Base(o.at.db))
+	fmt.Fprintf(w, "Written: %s, %s, %s, %s\n", o.at.trials, filepath.Base(o.at.front), filepath.Base(o.at.frontJSON), filepath.Base(o.at.db))
+	fmt.Fprintf(w, "Report:  %s (open it in a browser)\n", o.at.report)
 	return nil
 }
 
@@ -468,7 +473,7 @@ func (o *outcome) JSON() map[string]any {
 	out["seconds"] = p.Elapsed.Seconds()
 	out["search"] = map[string]any{"method": o.file.MethodName, "reason": o.file.Reason}
 	out["drawn"] = map[string]int64{"tries": p.Tries, "rejected": p.Rejected}
-	out["files"] = map[string]string{"study": o.at.db, "trials": o.at.trials, "front": o.at.front, "front_json": o.at.frontJSON}
+	out["files"] = map[string]string{"study": o.at.db, "trials": o.at.trials, "front": o.at.front, "front_json": o.at.frontJSON, "report": o.at.report}
 	if len(o.notes) > 0 {
 		out["notes"] = o.notes
 	}

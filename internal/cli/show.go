@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/daedalus-search/daedalus/internal/source"
+	"github.com/daedalus-search/daedalus/internal/shape"
 	"github.com/daedalus-search/daedalus/internal/term"
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/problem"
@@ -239,166 +239,45 @@ func showJSON(f *studyfile.File, status string, counts map[store.State]int64) ma
 	return out
 }
 
-var kinds = []string{"float", "int", "ordinal", "choice", "bool", "const", "group", "repeat", "subset", "permutation", "grammar"}
-
-// spaceTree draws a space as an indented tree. It reads the space's own JSON,
-// which is what a study file would say.
+// spaceTree draws a space as an indented tree.
 func spaceTree(s *space.Space) (string, error) {
 	text, err := s.MarshalJSON()
 	if err != nil {
 		return "", err
 	}
-	root, rep := source.Parse("space", text)
-	if err := rep.Err(); err != nil {
+	sh, err := shape.Read(text)
+	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
-	var nodes func(v *source.Value, indent string)
-	line := func(indent, format string, args ...any) {
-		b.WriteString(indent + strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
-	}
-	list := func(v *source.Value) string {
-		items, _ := v.List(rep)
-		words := make([]string, len(items))
-		for i, x := range items {
-			words[i] = x.Text()
+	for _, p := range sh.Parts() {
+		indent := "  "
+		for q := p.Parent; q != nil; q = q.Parent {
+			indent += "  "
 		}
-		s := strings.Join(words, ", ")
-		if len(words) > 24 {
-			s = strings.Join(words[:20], ", ") + fmt.Sprintf(", … (%d values)", len(words))
+		line := p.Name
+		switch {
+		case p.Kind == "rule":
+			line += " → " + p.Domain
+		case p.Kind != "case":
+			line += ": " + p.Domain
 		}
-		return s
-	}
-	span := func(v *source.Value) string {
-		if v.Kind() == source.List {
-			items, _ := v.List(rep)
-			if len(items) == 2 {
-				return items[0].Text() + " … " + items[1].Text()
-			}
+		if p.Unit != "" {
+			line += " " + p.Unit
 		}
-		return v.Text()
-	}
-	node := func(name string, v *source.Value, indent string) {
-		word, in, _ := "bool", (*source.Value)(nil), true
-		if !v.IsScalar() {
-			word, in, _ = v.AtMostOne(rep, kinds...)
+		if p.When != "" {
+			line += "   when " + p.When
 		}
-		extra := ""
-		if v.Get("log").Text() == "true" {
-			extra += ", logarithmic"
+		if p.Doc != "" {
+			line += "   # " + p.Doc
 		}
-		if st := v.Get("step"); st != nil {
-			extra += ", step " + st.Text()
-		}
-		if d := v.Get("depth"); d != nil {
-			extra += ", at most " + d.Text() + " deep"
-		}
-		if u := v.Get("unit"); u != nil {
-			extra += " " + u.Text()
-		}
-		if sz := v.Get("size"); sz != nil {
-			extra += ", size " + span(sz)
-		}
-		if wt := v.Get("weights"); wt != nil {
-			extra += ", weighted"
-		}
-		if w := v.Get("when"); w != nil {
-			extra += "   when " + w.Text()
-		}
-		if d := v.Get("doc"); d != nil {
-			extra += "   # " + d.Text()
-		}
-		deeper := indent + "  "
-		switch word {
-		case "":
-			line(indent, "%s:", name)
-			nodes(v, deeper)
-		case "group":
-			line(indent, "%s:%s", name, extra)
-			nodes(in, deeper)
-		case "float":
-			line(indent, "%s: %s%s", name, span(in), extra)
-		case "int":
-			line(indent, "%s: %s, whole%s", name, span(in), extra)
-		case "ordinal":
-			line(indent, "%s: %s, in order%s", name, list(in), extra)
-		case "bool":
-			line(indent, "%s: true or false%s", name, extra)
-		case "const":
-			line(indent, "%s: always %s%s", name, in.Text(), extra)
-		case "subset":
-			line(indent, "%s: some of %s%s", name, list(in), extra)
-		case "permutation":
-			line(indent, "%s: any order of %s%s", name, list(in), extra)
-		case "choice":
-			if in.Kind() == source.List {
-				line(indent, "%s: one of %s%s", name, list(in), extra)
-				return
-			}
-			line(indent, "%s: one of%s", name, extra)
-			entries, _ := in.Map(rep)
-			for _, e := range entries {
-				line(deeper, "%s", e.Name())
-				nodes(e.Value, deeper+"  ")
-			}
-		case "repeat":
-			of := v.Get("of")
-			bare := of.IsScalar()
-			for _, k := range kinds {
-				bare = bare || of.Has(k)
-			}
-			line(indent, "%s: %s times%s", name, span(in), extra)
-			if bare {
-				nodes(source.MapOf(of, source.Entry{Key: of, Value: of}), deeper)
-			} else {
-				nodes(of, deeper)
-			}
-		case "grammar":
-			line(indent, "%s: a grammar from %s%s", name, in.Get("start").Text(), extra)
-			entries, _ := in.Map(rep)
-			for _, e := range entries {
-				if e.Name() == "start" {
-					continue
-				}
-				var words []string
-				productions, _ := e.Value.List(rep)
-				for _, p := range productions {
-					s := strings.ReplaceAll(list(p.Get("use")), ",", "")
-					if w := p.Get("p"); w != nil {
-						s += " (" + w.Text() + ")"
-					}
-					words = append(words, s)
-				}
-				line(deeper, "%s → %s", e.Name(), strings.Join(words, " | "))
-			}
+		b.WriteString(indent + strings.TrimRight(line, " ") + "\n")
+		for _, r := range p.Requires {
+			b.WriteString(indent + "  require " + r + "\n")
 		}
 	}
-	nodes = func(v *source.Value, indent string) {
-		entries, _ := v.Map(rep)
-		for _, e := range entries {
-			switch {
-			case e.Name() == "require":
-				for _, r := range items(e.Value, rep) {
-					line(indent, "require %s", r.Text())
-				}
-			case e.Key == e.Value: // the only node of a repeat, which has no name
-				node("each", e.Value, indent)
-			default:
-				node(strings.Trim(e.Name(), "`"), e.Value, indent)
-			}
-		}
+	for _, r := range sh.Requires() {
+		b.WriteString("  require " + r + "\n")
 	}
-	nodes(root.Get("space"), "  ")
-	for _, r := range items(root.Get("require"), rep) {
-		line("  ", "require %s", r.Text())
-	}
-	return b.String(), rep.Err()
-}
-
-func items(v *source.Value, rep *source.Report) []*source.Value {
-	if v == nil {
-		return nil
-	}
-	l, _ := v.List(rep)
-	return l
+	return b.String(), nil
 }

@@ -27,18 +27,21 @@ var layers = map[string][]string{
 	"search":       {"space", "metric", "problem"},
 	"store":        {},
 	"study":        {"space", "metric", "problem", "search", "store"},
-	"report":       {"space", "metric", "problem", "search", "store", "study"},
+	"web":          {},
+	"report":       {"space", "metric", "problem", "search", "store", "study", "web"},
 	"problems":     {"space", "metric", "problem"},
 	"catalog":      {"space", "metric", "problem", "search", "problems"},
 	"studyfile":    {"space", "metric", "problem", "search", "study", "catalog"},
 	".":            {"space", "metric", "problem", "search", "store", "study", "catalog"},
 	"internal/cli": {"*"},
-	"cmd":          {"internal/cli"},
-	"examples":     {"*"},
+	// what the tests of pages look at and with
+	"internal/pagetest": {"*"},
+	"cmd":               {"internal/cli"},
+	"examples":          {"*"},
 }
 
 // free are internal packages that import none of the rooms.
-var free = []string{"internal/rng", "internal/detmath", "internal/expr", "internal/source", "internal/term", "internal/lint"}
+var free = []string{"internal/rng", "internal/detmath", "internal/expr", "internal/source", "internal/shape", "internal/term", "internal/diagram", "internal/lint"}
 
 // thirdParty lists the modules that code, as opposed to tests, may import, and
 // where. Everything else needs a decision in ARCHITECTURE.md first.

@@ -1,175 +1,30 @@
-package report
+package shape
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
-
-	"github.com/daedalus-search/daedalus/internal/source"
 )
 
-// A layout is the shape of a space: what designs look like as nested JSON, and
-// in which order their parts stand. It is read from the space's own JSON, since
-// a stored study has nothing else.
-type layout struct{ root *part }
-
-// A part is one node of a space.
-type part struct {
-	kind  string // a kind word of space/spec.go, "group", or "categorical" for a choice among values
-	path  string // without indexes
-	unit  string
-	order int32
-	kids  map[string]*part // of a group, a repeat (its parameters) or a choice (its cases)
-	body  *part            // of a repeat of one nameless node
-	typ   Kind             // of the values
+// A Place is where a value stands in a design.
+type Place struct {
+	Path []byte  // with indexes, such as stages[0].width; valid during the visit
+	Key  []int32 // sorts places in declaration order; valid during the visit
+	Part *Part
 }
 
-var kindWords = []string{"float", "int", "ordinal", "choice", "bool", "const", "group", "repeat", "subset", "permutation", "grammar"}
-
-func newLayout(text []byte) (*layout, error) {
-	if len(text) == 0 {
-		return &layout{root: &part{kind: "group"}}, nil
-	}
-	root, report := source.Parse("space", text)
-	if err := report.Err(); err != nil {
-		return nil, err
-	}
-	order := int32(0)
-	var node func(v *source.Value, path string) *part
-	group := func(v *source.Value, path string) map[string]*part {
-		kids := map[string]*part{}
-		entries, _ := v.Map(report)
-		for _, e := range entries {
-			if e.Name() == "require" {
-				continue
-			}
-			name := unquote(e.Name())
-			kids[name] = node(e.Value, join(path, name))
-		}
-		return kids
-	}
-	node = func(v *source.Value, path string) *part {
-		p := &part{path: path, order: order, unit: v.Get("unit").Text()}
-		order++
-		if v.IsScalar() {
-			p.kind, p.typ = "bool", Bool
-			return p
-		}
-		word, in, _ := v.AtMostOne(report, kindWords...)
-		p.kind = word
-		switch word {
-		case "":
-			p.kind = "group"
-			p.kids = group(v, path)
-		case "group":
-			p.kids = group(in, path)
-		case "float":
-			p.typ = Float
-		case "int":
-			p.typ = Int
-		case "bool":
-			p.typ = Bool
-		case "ordinal", "const":
-			p.typ = typeOf(in)
-		case "choice":
-			if in.Kind() == source.List {
-				p.kind, p.typ = "categorical", typeOf(in)
-				break
-			}
-			p.kids = map[string]*part{}
-			cases, _ := in.Map(report)
-			for _, e := range cases {
-				below := join(path, e.Name())
-				kid := &part{kind: "group", path: below, order: order}
-				order++
-				kid.kids = group(e.Value, below)
-				p.kids[e.Name()] = kid
-			}
-		case "repeat":
-			p.typ = Int
-			of := v.Get("of")
-			nameless := of.IsScalar()
-			for _, k := range kindWords {
-				nameless = nameless || of.Has(k)
-			}
-			if nameless {
-				p.body = node(of, path)
-			} else {
-				p.kids = group(of, path)
-			}
-		}
-		return p
-	}
-	l := &layout{root: &part{kind: "group", kids: group(root.Get("space"), "")}}
-	return l, report.Err()
-}
-
-// typeOf is the narrowest type that holds a value or all values of a list.
-func typeOf(v *source.Value) Kind {
-	list := []*source.Value{v}
-	if v.Kind() == source.List {
-		list, _ = v.List(new(source.Report))
-	}
-	kind, first := Text, true
-	for _, e := range list {
-		k := Text
-		switch e.Kind() {
-		case source.Int:
-			k = Int
-		case source.Float:
-			k = Float
-		case source.Bool:
-			k = Bool
-		}
-		switch {
-		case first:
-			kind, first = k, false
-		case kind == k:
-		case kind == Int && k == Float || kind == Float && k == Int:
-			kind = Float
-		default:
-			return Text
-		}
-	}
-	return kind
-}
-
-func (p *part) column() Kind { return p.typ }
-
-// unquote takes away the backquotes around a name that is also a word.
-func unquote(name string) string {
-	if n := len(name); n > 2 && name[0] == '`' && name[n-1] == '`' {
-		return name[1 : n-1]
-	}
-	return name
-}
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}
-
-// A place is where a value stands in a design.
-type place struct {
-	path []byte  // with indexes; valid during the visit
-	key  []int32 // for sorting; valid during the visit
-	node *part
-}
-
-// walk calls visit for every parameter of a design, with its value as JSON. A
+// Walk calls visit for every parameter of a design, with its value as JSON. A
 // choice has the name of its case, a repeat its count; subsets, permutations
 // and grammars are one value each.
 //
 // It works on the text: decoding into maps would cost ten times as much.
-func (l *layout) walk(design []byte, visit func(p place, value []byte)) error {
+func (s *Shape) Walk(design []byte, visit func(p Place, value []byte)) error {
 	if !json.Valid(design) {
 		return fmt.Errorf("its design is not JSON: %.60q", design)
 	}
 	w := walk{text: design, visit: visit}
-	return w.node(l.root)
+	return w.node(s.root)
 }
 
 type walk struct {
@@ -177,10 +32,10 @@ type walk struct {
 	at    int
 	path  []byte
 	key   []int32
-	visit func(p place, value []byte)
+	visit func(p Place, value []byte)
 }
 
-func (w *walk) emit(n *part, value []byte) { w.visit(place{w.path, w.key, n}, value) }
+func (w *walk) emit(n *Part, value []byte) { w.visit(Place{w.path, w.key, n}, value) }
 
 // peek returns the first byte of the next token.
 func (w *walk) peek() byte {
@@ -237,11 +92,11 @@ func (w *walk) name() (name []byte, raw []byte, more bool) {
 		return nil, nil, false
 	}
 	raw = w.skip()
-	return unquoted(raw), raw, true
+	return Unquoted(raw), raw, true
 }
 
-// unquoted returns the text of a JSON string.
-func unquoted(raw []byte) []byte {
+// Unquoted returns the text of a JSON string.
+func Unquoted(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return raw[1 : len(raw)-1]
 	}
@@ -265,12 +120,12 @@ func (w *walk) enter(name []byte, order int32) (path int) {
 
 func (w *walk) leave(path int) { w.path, w.key = w.path[:path], w.key[:len(w.key)-1] }
 
-func (w *walk) wrong(n *part) error {
-	return fmt.Errorf("its design has %.40s at %q, where the space has a %s", w.skip(), w.path, n.kind)
+func (w *walk) wrong(n *Part) error {
+	return fmt.Errorf("its design has %.40s at %q, where the space has a %s", w.skip(), w.path, n.Kind)
 }
 
-func (w *walk) node(n *part) error {
-	switch n.kind {
+func (w *walk) node(n *Part) error {
+	switch n.Kind {
 	case "group":
 		return w.group(n)
 	case "choice":
@@ -287,9 +142,9 @@ func (w *walk) node(n *part) error {
 		w.emit(n, raw)
 		kid := n.kids[string(name)]
 		if kid == nil { // a case of a later version of the space
-			kid = &part{kind: "group"}
+			kid = &Part{Kind: "group"}
 		}
-		path := w.enter(name, kid.order)
+		path := w.enter(name, kid.Order)
 		if err := w.group(kid); err != nil {
 			return err
 		}
@@ -311,8 +166,8 @@ func (w *walk) node(n *part) error {
 			w.path = append(w.path, ']')
 			w.key = append(w.key, int32(count))
 			var err error
-			if n.body != nil {
-				err = w.node(n.body)
+			if n.Body != nil {
+				err = w.node(n.Body)
 			} else {
 				err = w.group(n)
 			}
@@ -330,7 +185,7 @@ func (w *walk) node(n *part) error {
 	return nil
 }
 
-func (w *walk) group(n *part) error {
+func (w *walk) group(n *Part) error {
 	switch w.peek() {
 	case '{':
 		w.at++
@@ -347,9 +202,9 @@ func (w *walk) group(n *part) error {
 		}
 		kid := n.kids[string(name)]
 		if kid == nil {
-			kid = &part{kind: "const", path: join(n.path, string(name)), order: 1 << 30}
+			kid = &Part{Kind: "const", Path: join(n.Path, string(name)), Order: 1 << 30}
 		}
-		path := w.enter(name, kid.order)
+		path := w.enter(name, kid.Order)
 		if err := w.node(kid); err != nil {
 			return err
 		}

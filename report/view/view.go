@@ -108,9 +108,9 @@ type Trials struct {
 
 // A Column is one value of every row.
 //
-// Block is where the values are. With Values the block holds indexes into it,
-// counted from 1, and 0 where there is none; else it holds numbers, and NaN (in
-// i32 the least value) where there is none.
+// Block is where the values are. With Values or Texts the block holds indexes
+// into it, counted from 1, and 0 where there is none; else it holds numbers, and
+// NaN (in i32 the least value) where there is none.
 type Column struct {
 	Name     string   `json:"name"`   // unique; what conditions call it
 	Static   string   `json:"static"` // of a parameter: its path without indexes
@@ -128,7 +128,8 @@ type Column struct {
 	Min      *float64 `json:"min,omitempty"` // of the finite numbers of all trials
 	Max      *float64 `json:"max,omitempty"`
 	Missing  int      `json:"missing,omitempty"` // rows without a value
-	Values   []any    `json:"values,omitempty"`  // strings of a category or a text, numbers of a number
+	Values   []any    `json:"values,omitempty"`  // strings of a category, numbers of a number
+	Texts    string   `json:"texts,omitempty"`   // of a text: the block with its values, a JSON array
 	Encoding string   `json:"encoding"`          // f64, f32, i32; u8, u16, u32
 	Block    string   `json:"block"`
 }

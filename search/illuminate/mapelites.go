@@ -114,7 +114,6 @@ func (o MAPElites) New(setup search.Setup) (search.Searcher, error) {
 	if len(o.Measures) == 0 {
 		fail("measures", "none", "at least one, such as {metric: params_m, low: 0, high: 10, cells: 20}")
 	}
-	axes := make([]metric.Axis, len(o.Measures))
 	o.Measures = slices.Clone(o.Measures)
 	for i := range o.Measures {
 		m := &o.Measures[i]
@@ -125,7 +124,6 @@ func (o MAPElites) New(setup search.Setup) (search.Searcher, error) {
 		if slices.ContainsFunc(o.Measures[:i], func(e Measure) bool { return e.Metric == m.Metric }) {
 			fail(fmt.Sprintf("measures[%d].metric", i), m.Metric+" again", "metrics that differ")
 		}
-		axes[i] = metric.Axis{Name: m.Metric, Low: m.Low, High: m.High, Cells: m.Cells}
 	}
 	if o.Initial < 0 {
 		fail("initial", o.Initial, "at least 1, or 0 for the default")
@@ -147,15 +145,9 @@ func (o MAPElites) New(setup search.Setup) (search.Searcher, error) {
 	}
 	var archive metric.Archive[Entry]
 	if len(o.Measures) > 0 && len(errs) == 0 {
-		// The errors name the axis and say what is wrong with it.
 		var err error
-		if o.CVT != nil {
-			archive, err = metric.NewCVT[Entry](metric.CVTConfig{Axes: axes, Cells: o.CVT.Cells, Samples: o.CVT.Samples}, rng.New(setup.Seed, "illuminate/cvt", 0))
-		} else {
-			archive, err = metric.NewGrid[Entry](axes...)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("map-elites: measures: %w", err))
+		if archive, err = o.NewArchive(setup.Seed); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -169,6 +161,25 @@ func (o MAPElites) New(setup search.Setup) (search.Searcher, error) {
 		MAPElites: o, space: setup.Space, archive: archive, rand: r, fresh: fresh.New(setup.Space, r),
 		at: make([]float64, len(o.Measures)),
 	}, nil
+}
+
+// NewArchive makes the empty archive that a searcher with these options and this
+// seed begins with. Whoever reads a finished study fills it again with the
+// outcomes: see [Archiver] for what its objective is.
+func (o MAPElites) NewArchive(seed uint64) (a metric.Archive[Entry], err error) {
+	axes := make([]metric.Axis, len(o.Measures))
+	for i, m := range o.Measures {
+		axes[i] = metric.Axis{Name: m.Metric, Low: m.Low, High: m.High, Cells: cmp.Or(m.Cells, 10)}
+	}
+	if o.CVT != nil {
+		a, err = metric.NewCVT[Entry](metric.CVTConfig{Axes: axes, Cells: o.CVT.Cells, Samples: o.CVT.Samples}, rng.New(seed, "illuminate/cvt", 0))
+	} else {
+		a, err = metric.NewGrid[Entry](axes...)
+	}
+	if err != nil { // it names the axis and says what is wrong with it
+		return nil, fmt.Errorf("map-elites: measures: %w", err)
+	}
+	return a, nil
 }
 
 // share returns the given part of the budget within [lo, hi]; hi if the budget

@@ -24,14 +24,15 @@ const limit = 60_000
 
 func main() {
 	watch := flag.Bool("watch", false, "build again at every change")
+	out := flag.String("out", "dist", "folder to write to, from web")
 	flag.Parse()
-	if err := run(*watch); err != nil {
+	if err := run(*watch, *out); err != nil {
 		fmt.Fprintln(os.Stderr, "webbuild:", err)
 		os.Exit(1)
 	}
 }
 
-func run(watch bool) error {
+func run(watch bool, out string) error {
 	root, err := filepath.Abs(filepath.Join("..", "web"))
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func run(watch bool) error {
 	options := api.BuildOptions{
 		AbsWorkingDir:     root,
 		EntryPoints:       []string{"src/app.tsx"},
-		Outdir:            "dist",
+		Outdir:            out,
 		Bundle:            true,
 		Write:             true,
 		MinifyWhitespace:  true,

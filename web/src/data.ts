@@ -24,6 +24,7 @@ export interface Column {
   max?: number
   missing?: number
   values?: (string | number)[]
+  texts?: string
   encoding: 'f64' | 'f32' | 'i32' | 'u8' | 'u16' | 'u32'
   block: string
 }
@@ -334,7 +335,7 @@ export class Store {
       p.then(
         (b) => {
           this.blocks.set(name, b)
-          this.arrived.value++
+          this.arrived.value = this.arrived.peek() + 1
         },
         (e: unknown) => {
           this.failed.value = String(e instanceof Error ? e.message : e)
@@ -361,6 +362,11 @@ export class Store {
     if (known || id < 0) return known
     const meta = this.view.columns[id]
     const b = this.block(meta.block)
+    if (meta.texts && !meta.values) {
+      const t = this.block(meta.texts)
+      if (!t) return undefined
+      meta.values = JSON.parse(new TextDecoder().decode(t)) as string[]
+    }
     if (!b) return undefined
     const c = load(id, meta, b)
     this.columns.set(id, c)

@@ -63,7 +63,7 @@ export interface Mask {
 
 const met: ReadonlySignal<Uint8Array | undefined> = computed(() => {
   const c = condition.value
-  if (c.error || c.columns.length === 0) return undefined
+  if (c.error || !where.value.trim()) return undefined
   const columns = store.all(c.columns)
   if (!columns) return undefined
   const bits = new Uint8Array(store.rows)

@@ -53,7 +53,7 @@ export function startTheme(): void {
   }
   const changed = () => {
     cache = new Map()
-    painted.value++
+    painted.value = painted.peek() + 1 // peek: the effect below must not follow it
   }
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', changed)
   effect(() => {

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/daedalus-search/daedalus/internal/term"
+	"github.com/daedalus-search/daedalus/report/view"
+	"github.com/daedalus-search/daedalus/store"
+	"github.com/daedalus-search/daedalus/studyfile"
+)
+
+func (a *app) reportCommand() *cobra.Command {
+	var out, baseline string
+	cmd := &cobra.Command{
+		Use:   "report STUDY",
+		Short: "Write a page that shows the whole study",
+		Long: `Report writes one HTML file with everything about a study: what was found,
+whether to believe it, what to try next, and every trial down to its design. It
+needs no network and can be sent to anybody. "run" writes it at its end too.
+
+The page compares the search with random sampling if an evaluation costs next
+to nothing; --baseline compares it with another study of the same objectives.
+The study may be running; STUDY is the study file or its .db.`,
+		Example: `  daedalus report phone-net.yaml                   # writes phone-net.html beside it
+  daedalus report tuning.db -o tuning.html
+  daedalus report tuning.yaml --baseline random/tuning.db`,
+		Args:              args("STUDY", 1, 1),
+		ValidArgsFunction: completeStudy,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			s, err := a.subject(args[0])
+			if err != nil {
+				return err
+			}
+			r, err := a.read(ctx, s)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			src := r.source(s.arg)
+			if baseline != "" {
+				bs, err := a.subject(baseline)
+				if err != nil {
+					return fmt.Errorf("--baseline: %w", err)
+				}
+				br, err := a.read(ctx, bs)
+				if err != nil {
+					return fmt.Errorf("--baseline: %w", err)
+				}
+				defer br.Close()
+				src.Baseline = br
+			}
+			if out == "" {
+				out = filepath.Join(filepath.Dir(s.db), r.rec.Name+".html")
+			}
+			v, err := a.writeReport(ctx, out, src)
+			if err != nil || out == "-" {
+				return err
+			}
+			if a.json {
+				return a.writeJSON(a.out, map[string]any{"file": out, "trials": v.Trials.Total, "rows": v.Trials.Rows})
+			}
+			if v.Trials.Note != "" {
+				a.note("%s", v.Trials.Note)
+			}
+			size := ""
+			if info, err := os.Stat(out); err == nil {
+				size = fmt.Sprintf(", %s kB", term.Int((info.Size()+999)/1000))
+			}
+			a.note("%s: %s%s", out, term.Plural(int64(v.Trials.Total), "trial"), size)
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "write to this file instead of NAME.html beside the study")
+	cmd.Flags().StringVar(&baseline, "baseline", "", "compare with this study instead of random sampling")
+	return cmd
+}
+
+// source is what a view of a stored study is made from. arg is what the user
+// calls the study.
+func (r *reading) source(arg string) view.Source {
+	if r.file != nil {
+		return sourceOf(r.SQLite, arg, r.file)
+	}
+	return view.Source{Store: r.SQLite, File: arg, Goal: r.goal, Engine: Version(), Made: time.Now()}
+}
+
+func (a *app) writeReport(ctx context.Context, path string, src view.Source) (v *view.View, err error) {
+	if v, err = view.New(ctx, src); err != nil {
+		return nil, err
+	}
+	return v, a.output(path, func(w io.Writer) error { return view.WriteHTML(w, v) })
+}
+
+// sourceOf is what a view is made from where the study file is known.
+func sourceOf(st store.Store, arg string, f *studyfile.File) view.Source {
+	return view.Source{
+		Store: st, File: arg, Goal: f.Goal, Problem: f.Config.Problem, Method: f.Method, Budget: budgetText(f), Engine: Version(), Made: time.Now(),
+	}
+}

@@ -1,0 +1,128 @@
+package view
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/search/illuminate"
+	"github.com/daedalus-search/daedalus/store"
+)
+
+// archive is what a quality-diversity method kept, filled again from its trials.
+type archive struct {
+	metric.Archive[illuminate.Entry]
+	options illuminate.MAPElites
+	at      []float64
+}
+
+// qualityDiversity returns the empty archive of the study's method, or nil.
+func (b *builder) qualityDiversity() (*archive, error) {
+	var o illuminate.MAPElites
+	switch m := b.src.Method.(type) {
+	case *illuminate.MAPElites:
+		o = *m
+	case illuminate.MAPElites:
+		o = m
+	default:
+		return nil, nil
+	}
+	if b.m != 1 || len(o.Measures) == 0 {
+		return nil, nil
+	}
+	a, err := o.NewArchive(b.rec.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("view: %w", err)
+	}
+	return &archive{Archive: a, options: o, at: make([]float64, len(o.Measures))}, nil
+}
+
+// offer does what the searcher did when it was told of a trial.
+func (a *archive) offer(number int64, state store.State, loss []float64, violation float64, value func(name string) (float64, bool)) {
+	if state != store.Complete || violation != 0 || !(metric.Score{Loss: loss}).OK() || len(loss) != 1 {
+		return
+	}
+	for k, m := range a.options.Measures {
+		x, ok := value(m.Metric)
+		if !ok {
+			return
+		}
+		a.at[k] = x
+	}
+	a.Add(0-loss[0], a.at, illuminate.Entry{ID: number})
+}
+
+// elites fills the archive from all trials, for a study of which a page holds
+// only some, and returns the indexes of the front and of the elites.
+func (b *builder) elites(ctx context.Context) ([]int, error) {
+	a, err := b.qualityDiversity()
+	if a == nil || err != nil {
+		return b.best, err
+	}
+	for t, err := range b.src.Store.Trials(ctx, store.Filter{States: []store.State{store.Complete}, To: b.numbers[len(b.numbers)-1] + 1, NoSteps: true}) {
+		if err != nil {
+			return nil, err
+		}
+		a.offer(t.Number, t.State, t.Loss, t.Violation, func(name string) (float64, bool) { x, ok := t.Values[name]; return x, ok })
+	}
+	b.kept = a
+	wanted := slices.Clone(b.best)
+	for e := range a.Elites() {
+		if i, ok := slices.BinarySearch(b.numbers, e.Item.ID); ok {
+			wanted = append(wanted, i)
+		}
+	}
+	return wanted, nil
+}
+
+// archive describes what a quality-diversity method found.
+func (b *builder) archive(context.Context) error {
+	a := b.kept
+	if a == nil {
+		var err error
+		if a, err = b.qualityDiversity(); a == nil || err != nil {
+			return err
+		}
+		r := b.rows
+		for row := range r.n {
+			a.offer(r.numbers[row], r.state[row], r.loss[row], r.miss[row], func(name string) (float64, bool) {
+				c := r.metric[name]
+				if r.find(c) < 0 {
+					return 0, false
+				}
+				return c.xs[row], c.xs[row] == c.xs[row]
+			})
+		}
+	}
+	if a.Len() == 0 {
+		b.view.Missing["archive"] = "No design is in the archive: none was measured that keeps every limit and has the measures."
+		return nil
+	}
+	out := &Archive{
+		Kind: "grid", Objective: b.view.Goal.Objectives[0].Column, Better: "low",
+		Cells: a.Cells(), Coverage: a.Coverage(), QDScore: a.QDScore(0),
+	}
+	if b.src.Goal.Objectives[0].Direction == metric.Maximize {
+		out.Better = "high"
+	}
+	for _, m := range a.options.Measures {
+		out.Measures = append(out.Measures, Measure{
+			Metric: m.Metric, Column: b.rows.find(b.rows.metric[m.Metric]), Low: m.Low, High: m.High, Cells: cmp.Or(m.Cells, 10),
+		})
+	}
+	if c, ok := a.Archive.(*metric.CVT[illuminate.Entry]); ok {
+		out.Kind = "cvt"
+		for k := range c.Cells() {
+			out.Centroids = append(out.Centroids, c.Centroid(k))
+		}
+	}
+	for e := range a.Elites() {
+		if row, ok := b.row[e.Item.ID]; ok {
+			out.Elites = append(out.Elites, Elite{Cell: e.Cell, Row: row})
+		}
+	}
+	b.view.Archive = out
+	return nil
+}

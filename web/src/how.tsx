@@ -1,0 +1,25 @@
+// How the search went: what ran when, what made progress, where designs came from.
+
+import { Curves } from './curves'
+import { Lineage } from './lineage'
+import { Operators, Phases } from './operators'
+import { Timeline } from './timeline'
+import './how.css'
+
+export function How() {
+  return (
+    <section class="part" id="how" aria-label="How">
+      <h2>How</h2>
+      <p class="lead">How the search got there: what ran when, what made progress, and where a design came from.</p>
+      <div class="figures">
+        <Timeline />
+        <Curves />
+        <div class="stack">
+          <Operators />
+          <Phases />
+        </div>
+        <Lineage />
+      </div>
+    </section>
+  )
+}
