@@ -639,6 +639,9 @@ func (f frame) columns(list []*sketch) columns {
 		}
 	}
 	look(list, 0)
+	if len(list) == 1 && list[0].name == "" && list[0].kind != sketchCase { // the value of a list: no names to stand beside
+		return columns{f.x, f.x + f.w - math.Min(value, f.w*0.3)}
+	}
 	return columns{f.x + math.Min(name, f.w*0.35) + 20, f.x + f.w - math.Min(value, f.w*0.3)}
 }
 
@@ -939,10 +942,8 @@ func (s *sketch) drawCopies(c *diagram.Canvas, f frame) float64 {
 	rows := (n + across - 1) / across
 	across = (n + rows - 1) / rows
 	width := (f.w - float64(across-1)*cardGap) / float64(across)
-	if across > 1 || n == 1 { // a short row of few cards does not stretch
-		if most := math.Max(need*1.5, 220); across > 1 && width > most {
-			width = most
-		}
+	if across > 1 { // few small cards need not fill the row
+		width = math.Min(width, math.Max(need*1.5, 300))
 	}
 	for first := 0; first < n; first += across {
 		row := s.copies[first:min(first+across, n)]
@@ -994,8 +995,8 @@ func (s *sketch) drawItems(c *diagram.Canvas, f frame, cols columns) float64 {
 	}
 	const line = 28.0
 	at, y := x, f.y+rowHeight/2
-	place := func(w2 float64) {
-		if at > x && at+w2 > x+w {
+	place := func(need float64) {
+		if at > x && at+need > x+w-10 {
 			at, y = x, y+line
 		}
 	}
@@ -1007,15 +1008,10 @@ func (s *sketch) drawItems(c *diagram.Canvas, f frame, cols columns) float64 {
 				style = diagram.Solid
 			}
 		} else if i > 0 {
-			if pw := diagram.PillWidth(item, w); at+14+pw > x+w {
-				drawChevron(c, math.Min(at+5, x+w-3), y)
-				at, y = x, y+line
-			} else {
-				drawChevron(c, at+4, y)
-				at += 14
-			}
+			drawChevron(c, at+4, y)
+			at += 14
 		}
-		pw := diagram.PillWidth(item, w)
+		pw := diagram.PillWidth(item, w-16) // a chevron may follow
 		place(pw)
 		c.Pill(at+pw/2, y, pw, item, colour, style)
 		at += pw + 5
@@ -1089,7 +1085,11 @@ func (s *sketch) drawTree(c *diagram.Canvas, f frame) float64 {
 	x, w := f.x+boxPad, f.w-2*boxPad
 	left := drawSteps
 	root := treeOf(s.tree, &left)
-	if width, height := root.tidy(); left > 0 && width <= w {
+	width, height := root.tidy(12)
+	if width > w {
+		width, height = root.tidy(6)
+	}
+	if left > 0 && width <= w {
 		root.draw(&in, x+(w-width)/2, y)
 		y += height
 	} else {
@@ -1177,9 +1177,10 @@ func treeOf(s *step, left *int) *branch {
 }
 
 // tidy places the branch and what is below it.
-func (b *branch) tidy() (width, height float64) {
+func (b *branch) tidy(gap float64) (width, height float64) {
 	var size func(*branch)
 	size = func(b *branch) {
+		b.box.Kids = nil
 		b.box.W, b.box.H = diagram.PillWidth(b.label, chipLimit), diagram.PillHeight
 		for _, t := range b.with {
 			b.box.W = math.Max(b.box.W, math.Min(diagram.TextWidth(t, diagram.SmallSize), chipLimit))
@@ -1191,7 +1192,7 @@ func (b *branch) tidy() (width, height float64) {
 		}
 	}
 	size(b)
-	return b.box.Tidy(12, 24)
+	return b.box.Tidy(gap, 24)
 }
 
 func (b *branch) draw(c *diagram.Canvas, x, y float64) {
@@ -1204,7 +1205,9 @@ func (b *branch) draw(c *diagram.Canvas, x, y float64) {
 	for _, k := range b.kids {
 		k.draw(c, x, y)
 	}
-	chip := func() { drawSymbol(c, x+b.box.X, y+b.box.Y+diagram.PillHeight/2, b.label, b.leaf) }
+	chip := func() {
+		drawSymbol(c, x+b.box.X-diagram.PillWidth(b.label, chipLimit)/2, y+b.box.Y+diagram.PillHeight/2, b.label, b.leaf)
+	}
 	if b.title != "" {
 		c.Titled(b.title, chip)
 	} else {
@@ -1215,19 +1218,39 @@ func (b *branch) draw(c *diagram.Canvas, x, y float64) {
 	}
 }
 
-// drawSymbol draws a terminal or a nonterminal around x and returns its width.
+// drawSymbol draws a terminal or a nonterminal from x on and returns its width.
 func drawSymbol(c *diagram.Canvas, x, y float64, label string, leaf bool) float64 {
 	w := diagram.PillWidth(label, chipLimit)
 	if leaf {
-		c.Pill(x, y, w, label, diagram.Orange, diagram.Solid)
+		c.Pill(x+w/2, y, w, label, diagram.Orange, diagram.Solid)
 	} else {
-		c.Pill(x, y, w, label, diagram.Grey, diagram.Tinted)
+		c.Pill(x+w/2, y, w, label, diagram.Grey, diagram.Tinted)
 	}
 	return w
 }
 
-// drawOutline draws a derivation as an indented list. A production whose parts
-// are all terminals takes one line.
+// short reports whether all that a production derives are terminals, one a
+// part, that fit into a width together.
+func (s *step) short(width float64) bool {
+	for _, p := range s.parts {
+		t := p.terminal
+		if p.step != nil {
+			var ok bool
+			if t, ok = p.step.terminal(); !ok {
+				return false
+			}
+			if len(p.step.with) > 0 {
+				text := strings.Join(p.step.with, ", ")
+				width -= math.Min(diagram.TextWidth(text, diagram.SmallSize), chipLimit)*bold + 8
+			}
+		}
+		width -= diagram.PillWidth(t, chipLimit) + 5
+	}
+	return width >= 0
+}
+
+// drawOutline draws a derivation as an indented list. A production that
+// derives but a few terminals takes one line.
 func drawOutline(c *diagram.Canvas, root *step, x, y, w float64) float64 {
 	const line, in = 27.0, 20.0
 	lines, missing := 0, 0
@@ -1247,31 +1270,31 @@ func drawOutline(c *diagram.Canvas, root *step, x, y, w float64) float64 {
 		at, mid := x+float64(level)*in, y+line/2
 		y += line
 		lines++
-		leaf := func(t string) {
-			pw := diagram.PillWidth(t, chipLimit)
-			if at+pw < x+w {
-				at += 5 + drawSymbol(c, at+pw/2, mid, t, true)
+		words := func(with []string) {
+			if len(with) == 0 {
+				return
 			}
-		}
-		inline := true
-		for _, p := range s.parts {
-			inline = inline && p.step == nil
+			t, _ := diagram.Cut(strings.Join(with, ", "), diagram.SmallSize, chipLimit)
+			c.Text(at, mid+4.2, t, "small muted")
+			at += diagram.TextWidth(t, diagram.SmallSize)*bold + 8
 		}
 		if t, ok := s.terminal(); ok {
-			leaf(t)
-		} else {
-			pw := diagram.PillWidth(s.symbol, chipLimit)
-			at += 5 + drawSymbol(c, at+pw/2, mid, s.symbol, false)
-			if inline {
-				for _, p := range s.parts {
-					leaf(p.terminal)
+			at += 5 + drawSymbol(c, at, mid, t, true)
+			words(s.with)
+			return mid
+		}
+		at += 5 + drawSymbol(c, at, mid, s.symbol, false)
+		words(s.with)
+		if s.short(x + w - at) {
+			for _, p := range s.parts {
+				t, with := p.terminal, []string(nil)
+				if p.step != nil {
+					t, _ = p.step.terminal()
+					with = p.step.with
 				}
+				at += 5 + drawSymbol(c, at, mid, t, true)
+				words(with)
 			}
-		}
-		if len(s.with) > 0 {
-			c.TextIn(at+3, mid+4.2, x+w-at-3, diagram.SmallSize, strings.Join(s.with, ", "), "small muted")
-		}
-		if inline {
 			return mid
 		}
 		stem := x + float64(level)*in + in/2
@@ -1287,7 +1310,7 @@ func drawOutline(c *diagram.Canvas, root *step, x, y, w float64) float64 {
 				last = draw(p.step, level+1)
 			} else {
 				last = y + line/2
-				drawSymbol(c, x+float64(level+1)*in+diagram.PillWidth(p.terminal, chipLimit)/2, last, p.terminal, true)
+				drawSymbol(c, x+float64(level+1)*in, last, p.terminal, true)
 				y += line
 				lines++
 			}

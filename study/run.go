@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -312,6 +314,8 @@ func (s *Study) runWorkers(ctx context.Context) (string, error) {
 	done := make(chan finished, s.cfg.Parallel)
 	running := map[int64]*trial{}
 	byKey := map[string]int64{} // design under way → trial
+	slots := make([]bool, s.cfg.Parallel)
+	slot := map[int64]int{} // trial under way → its slot
 	window := int64(s.cfg.Parallel)
 	exhausted := false
 	var reason string
@@ -353,6 +357,9 @@ func (s *Study) runWorkers(ctx context.Context) (string, error) {
 			byKey[t.key] = t.Number
 		}
 		running[t.Number] = t
+		free := slices.Index(slots, false)
+		slots[free], slot[t.Number] = true, free
+		t.Worker = strconv.Itoa(free + 1) // a place among the evaluations at once, from 1
 		wg.Go(func() { done <- s.evaluate(evalCtx, *t) })
 		return nil
 	}
@@ -426,6 +433,8 @@ func (s *Study) runWorkers(ctx context.Context) (string, error) {
 		t := running[f.trial.Number]
 		delete(running, t.Number)
 		delete(byKey, t.key)
+		slots[slot[t.Number]] = false
+		delete(slot, t.Number)
 		t.Trial = f.trial.Trial
 		if f.cancelled {
 			t.State = store.Waiting

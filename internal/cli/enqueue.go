@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,14 +16,20 @@ import (
 )
 
 func (a *app) enqueueCommand() *cobra.Command {
-	return &cobra.Command{
+	var numbers []int64
+	var from string
+	cmd := &cobra.Command{
 		Use:   "enqueue STUDY.yaml [DESIGN …]",
 		Short: "Have designs of your own tried next",
 		Long: `Enqueue puts designs in front of what the search method proposes: the one in
 production, a guess of yours. The next "run" or "ask" takes them first. Designs
 are JSON as "ask" and "export" print it, given as arguments or on standard
-input.`,
+input, or those of trials (--trial) of this study or of another one (--from). A
+design that was measured before is measured again only if the study says
+duplicates: evaluate.`,
 		Example: `  daedalus enqueue tuning.yaml '{"opt": "O2", "tile": 32, "fast": true}'
+  daedalus enqueue tuning.yaml --trial 17
+  daedalus enqueue tuning.yaml --from old.db --trial 3 --trial 8
   daedalus export old.yaml --best | daedalus enqueue tuning.yaml`,
 		Args:              args("STUDY.yaml", 1, -1),
 		ValidArgsFunction: completeStudy,
@@ -29,6 +37,16 @@ input.`,
 			texts := make([][]byte, 0, len(args))
 			for _, x := range args[1:] {
 				texts = append(texts, []byte(x))
+			}
+			if from != "" && len(numbers) == 0 {
+				return usagef("for example --from "+from+" --trial 3", "--from without --trial")
+			}
+			if len(numbers) > 0 {
+				again, err := a.designsOf(cmd.Context(), cmp.Or(from, args[0]), numbers)
+				if err != nil {
+					return err
+				}
+				texts = append(texts, again...)
 			}
 			if len(texts) == 0 {
 				d := json.NewDecoder(a.in)
@@ -72,4 +90,29 @@ input.`,
 			})
 		},
 	}
+	cmd.Flags().Int64SliceVar(&numbers, "trial", nil, "the design of this trial; may be repeated")
+	cmd.Flags().StringVar(&from, "from", "", "the study that --trial speaks of, if it is another one")
+	return cmd
+}
+
+// designsOf reads the designs of some trials.
+func (a *app) designsOf(ctx context.Context, arg string, numbers []int64) ([][]byte, error) {
+	s, err := a.subject(arg)
+	if err != nil {
+		return nil, err
+	}
+	r, err := a.read(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	var out [][]byte
+	for _, n := range numbers {
+		t, err := r.trial(ctx, arg, n)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, t.Design)
+	}
+	return out, nil
 }

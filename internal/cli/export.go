@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -66,10 +65,7 @@ objectives.`,
 				}
 				t = f.trials[k]
 				a.note("trial %d", t.Number)
-			} else if t, err = r.Trial(ctx, trial); err != nil {
-				if errors.Is(err, store.ErrNotFound) {
-					return failf("`daedalus trials "+args[0]+"` lists them", "%s has no trial %d", args[0], trial)
-				}
+			} else if t, err = r.trial(ctx, args[0], trial); err != nil {
 				return err
 			}
 			if format == "design" {

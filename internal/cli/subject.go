@@ -150,6 +150,15 @@ func (r *reading) metrics() []metric.Metric {
 	return ms
 }
 
+// trial reads one trial of the study that the user calls arg.
+func (r *reading) trial(ctx context.Context, arg string, number int64) (store.Trial, error) {
+	t, err := r.Trial(ctx, number)
+	if errors.Is(err, store.ErrNotFound) {
+		return t, failf("`daedalus trials "+arg+"` lists them", "%s has no trial %d", arg, number)
+	}
+	return t, err
+}
+
 // open opens the database of a study file for writing, or creates it.
 func (a *app) open(ctx context.Context, f *studyfile.File, db string) (*store.SQLite, error) {
 	if _, err := os.Stat(db); err == nil {

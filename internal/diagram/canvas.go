@@ -56,6 +56,9 @@ func At(command string, xy ...float64) string {
 // Text draws one line of text with its baseline at y; x is where it begins,
 // unless the class says [Middle] or [End].
 func (c *Canvas) Text(x, y float64, s, class string) {
+	if s == "" {
+		return
+	}
 	if class != "" {
 		class = ` class="` + class + `"`
 	}

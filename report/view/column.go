@@ -20,11 +20,11 @@ import (
 // A column under construction. Rows that it says nothing about have NaN or 0.
 type column struct {
 	Column
-	key   []int32   // of a parameter: its place in declaration order
-	xs    []float64 // of a number
-	code  []uint32  // of a category or a text
-	index map[string]uint32
-	zero  *column // NaN means 0 where this column has a value
+	key   []int32           // of a parameter: its place in declaration order
+	xs    []float64         // of a number
+	code  []uint32          // of a category or a text
+	index map[string]uint32 // text → place in Values, from 1
+	zero  *column           // NaN means 0 where this column has a value
 }
 
 func (c *column) set(row int, x float64) {
@@ -72,6 +72,10 @@ func shorten(s string, most int) string {
 }
 
 func (c *column) numeric() bool { return c.Kind == "number" }
+
+// roundable reports whether a page may keep seven digits of the column's
+// numbers: not of what was measured, which decides who is better.
+func (c *column) roundable() bool { return c.numeric() && !c.Whole && c.Part != "metric" }
 
 // at returns the number of a row: its value, or of a category its index in
 // Values, from 0; NaN where there is none.
@@ -500,24 +504,37 @@ func (r *rows) find(c *column) int {
 // of them and one byte a row.
 const inlineNumbers = 255
 
-// size estimates what a column weighs in a page, in bytes: numbers that look
-// random do not compress, and base 64 adds a third. rounded says whether numbers
-// keep seven digits only.
-func (c *column) size(rounded bool) float64 {
-	n := float64(len(c.xs) + len(c.code))
-	switch {
-	case !c.numeric():
-		texts := 0
-		for _, v := range c.Values {
-			texts += len(v.(string)) + 3
+// weighed is how many rows are packed to see what all of them would weigh.
+const weighed = 8192
+
+// size estimates what a column weighs in a page, in bytes, from a part of its
+// rows. rounded says whether numbers keep seven digits only.
+func (c *column) size(rounded bool) (float64, error) {
+	part := *c
+	part.Rounded = rounded
+	n := max(len(c.xs), len(c.code))
+	if n > weighed {
+		if c.numeric() {
+			part.xs = c.xs[n/2-weighed/2:][:weighed]
+		} else {
+			part.code = c.code[n/2-weighed/2:][:weighed]
 		}
-		return 4. / 3 * (n*math.Log2(float64(len(c.Values))+1)/8 + 0.4*float64(texts))
-	case c.Whole && c.Min != nil:
-		return 4. / 3 * n * math.Log2(*c.Max-*c.Min+2) / 8
-	case rounded:
-		return 4. / 3 * n * 3.5
 	}
-	return 4. / 3 * n * 7
+	blocks := map[string]block{}
+	if err := part.encode("", blocks); err != nil {
+		return 0, err
+	}
+	b, err := blocks[""].deflated()
+	if err != nil {
+		return 0, err
+	}
+	sum := float64(len(b)) * max(float64(n)/weighed, 1)
+	for _, v := range c.Values {
+		if s, ok := v.(string); ok {
+			sum += 0.4 * float64(len(s)+3)
+		}
+	}
+	return 4. / 3 * sum, nil
 }
 
 // encode makes the blocks of a column. name is that of its block.

@@ -69,12 +69,16 @@ func (b *builder) matter(context.Context) error {
 		}
 		imp := Importance{Target: target, Best: fmt.Sprintf("the best %s of %s measured designs %s", term.Int(int64(n)), term.Int(int64(len(best))), words)}
 		sum := 0.0
-		for k, share := range metric.Importance(factors, best) {
-			imp.Shares = append(imp.Shares, Share{Column: params[k], Share: share})
-			sum += share
+		for k, f := range factors {
+			x := metric.Explained(f, best)
+			imp.Shares = append(imp.Shares, Share{Column: params[k], Explained: x})
+			sum += x
 		}
 		if sum == 0 {
 			return best
+		}
+		for k := range imp.Shares { // as metric.Importance does
+			imp.Shares[k].Share = imp.Shares[k].Explained / sum
 		}
 		slices.SortStableFunc(imp.Shares, func(x, y Share) int { return cmp.Compare(y.Share, x.Share) })
 		b.view.Importance = append(b.view.Importance, imp)

@@ -203,7 +203,10 @@ func (b *builder) read(ctx context.Context) (err error) {
 		}
 	}
 	b.rows.done()
-	notes := b.fit()
+	notes, err := b.fit()
+	if err != nil {
+		return err
+	}
 	if len(keep) < n {
 		notes = append([]string{fmt.Sprintf("The page holds %s of %s trials: the front and an even sample of the rest. The front and the history are over all of them.",
 			term.Int(int64(b.rows.n)), term.Int(int64(n)))}, notes...)
@@ -257,33 +260,41 @@ func spread(n, most int, wanted []int) []int {
 
 // fit makes the columns small enough for a page: it keeps seven digits of the
 // parameters' numbers, then fewer rows. It says what it did.
-func (b *builder) fit() (notes []string) {
+func (b *builder) fit() (notes []string, err error) {
 	limit := float64(b.src.Bytes)
 	if limit <= 0 {
 		limit = maxBytes
 	}
 	r := b.rows
-	why := r.record["why"]
-	weight := func(rounded bool) (sum float64) {
-		for _, c := range r.columns {
-			sum += c.size(rounded && c.Part != "metric")
+	exact, rounded := 0.0, 0.0
+	for i := 0; i < len(r.columns); i++ {
+		c := r.columns[i]
+		whole, err := c.size(false)
+		if err != nil {
+			return nil, err
 		}
-		return sum
-	}
-	if w := weight(false); w > limit {
-		if at := r.find(why); at >= 0 && why.size(false) > limit/10 {
-			r.columns = slices.Delete(r.columns, at, at+1)
+		if c.Name == "why" && whole > limit/10 {
+			r.columns = slices.Delete(r.columns, i, i+1)
+			i--
 			notes = append(notes, "Why each design was proposed was left out to keep the page small; `daedalus trials` has it.")
+			continue
 		}
+		exact += whole
+		if c.roundable() {
+			if whole, err = c.size(true); err != nil {
+				return nil, err
+			}
+		}
+		rounded += whole
 	}
-	if weight(false) <= limit {
-		return notes
+	if exact <= limit {
+		return notes, nil
 	}
 	for _, c := range r.columns {
-		c.Rounded = c.numeric() && !c.Whole && c.Part != "metric"
+		c.Rounded = c.roundable()
 	}
 	notes = append(notes, "Numbers of parameters are kept with seven digits; the study file has them exactly.")
-	if w := weight(true); w > limit {
+	if rounded > limit {
 		n := r.n
 		must := make([]int, 0, len(b.best))
 		at := map[int64]int{}
@@ -295,11 +306,11 @@ func (b *builder) fit() (notes []string) {
 				must = append(must, row)
 			}
 		}
-		r.choose(spread(n, max(int(float64(n)*limit/w), 100), must))
+		r.choose(spread(n, max(int(float64(n)*limit/rounded), 100), must))
 		notes = append(notes, fmt.Sprintf("With %s parameters only %s of %s trials fit into a page: the front and an even sample of the rest.",
 			term.Int(int64(len(r.params))), term.Int(int64(r.n)), term.Int(int64(n))))
 	}
-	return notes
+	return notes, nil
 }
 
 // goal ties the objectives and limits to columns.

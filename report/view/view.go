@@ -250,10 +250,14 @@ type Importance struct {
 	Shares []Share `json:"shares"` // largest first
 }
 
-// A Share is the importance of one column, of 1.
+// A Share is the importance of one column, of 1. Explained is absolute: which
+// part of what makes a design good the column explains by itself (see
+// metric.Explained); where all of these are near 0, shares divide up next to
+// nothing.
 type Share struct {
-	Column int     `json:"column"`
-	Share  float64 `json:"share"`
+	Column    int     `json:"column"`
+	Share     float64 `json:"share"`
+	Explained float64 `json:"explained"`
 }
 
 // Winners are values that good designs have more often than others.

@@ -4,11 +4,12 @@ import { useCallback, useMemo } from 'preact/hooks'
 import { choices, choose, mask, store } from './state'
 import { cut, number, plural, title } from './format'
 import { ColumnChoice, Figure, useWidth } from './figure'
-import { axis, chosen, Lazy, metrics, parameters, Plot, useDots, type Axis } from './kit'
+import { axis, bright, chosen, Lazy, levels, metrics, parameters, Plot, useDots, type Axis } from './kit'
 import { colouring, Key, share, type Colouring } from './colouring'
-import { drawFront, type Frame } from './scatter'
+import type { Frame } from './scatter'
 import { linear, logarithmic } from './scale'
-import { css, ramp } from './theme'
+import { css, painted, ramp, rgb } from './theme'
+import type { RGB } from './points'
 import type { Loaded } from './data'
 
 interface Grid {
@@ -105,8 +106,7 @@ function Drawn({ x, y, z, width, field, by }: { x: Loaded; y: Loaded; z: Loaded;
       g.globalAlpha = m.all || tiles ? 1 : 0.45
       paintField(g, field, frame, xs, ys, by)
       g.globalAlpha = 1
-      if (tiles) drawFront(g, dots.cloud, m, 3)
-      else dots.over(g, '--ink')
+      if (!tiles) dots.over(g)
     },
     [field, dots],
   )
@@ -124,11 +124,15 @@ function Drawn({ x, y, z, width, field, by }: { x: Loaded; y: Loaded; z: Loaded;
       cx={x.id}
       cy={y.id}
       tip={[z.id, x.id, y.id]}
+      grid={false}
     >
-      {tiles ? <Means field={field} box={frame} /> : !xs.levels && !ys.levels && <Isolines field={field} box={frame} z={z} />}
+      {tiles ? <Means field={field} box={frame} by={by} x={x} y={y} /> : !xs.levels && !ys.levels && <Isolines field={field} box={frame} z={z} />}
     </Plot>
   )
 }
+
+// opacity of a place by the trials around it.
+const opacity = (weight: number) => Math.min(weight / 2, 1)
 
 function paintField(g: CanvasRenderingContext2D, f: Grid, box: Frame, xs: Axis, ys: Axis, by: Colouring): void {
   const smooth = !xs.levels && !ys.levels
@@ -141,7 +145,7 @@ function paintField(g: CanvasRenderingContext2D, f: Grid, box: Frame, xs: Axis, 
       const k = j * f.nx + i
       if (Number.isNaN(f.mean[k])) continue
       const to = small ?? g
-      to.fillStyle = css(ramp(share(by, f.back(f.mean[k]))), Math.min(f.weight[k] / 2, 1))
+      to.fillStyle = css(ramp(share(by, f.back(f.mean[k]))), opacity(f.weight[k]))
       if (small) small.fillRect(i, j, 1, 1)
       else {
         const gapX = xs.levels ? 1 : 0
@@ -200,22 +204,34 @@ function Isolines({ field, box, z }: { field: Grid; box: Frame; z: Loaded }) {
   )
 }
 
-function Means({ field, box }: { field: Grid; box: Frame }) {
-  const w = (box.right - box.left) / field.nx
-  const h = (box.bottom - box.top) / field.ny
+function Means({ field, box, by, x, y }: { field: Grid; box: Frame; by: Colouring; x: Loaded; y: Loaded }) {
+  void painted.value
+  const { nx, ny, mean, weight, back } = field
+  const front = useMemo(() => {
+    const out = new Uint32Array(nx * ny)
+    const [xs, ys] = [axis(x, 0, nx), axis(y, ny, 0)]
+    for (const r of store.view.front.rows) out[Math.floor(ys(y.x[r])) * nx + Math.floor(xs(x.x[r]))]++
+    return out
+  }, [field])
+  const w = (box.right - box.left) / nx
+  const h = (box.bottom - box.top) / ny
   if (w < 46 || h < 20) return null
+  const ground = rgb('--ground')
   return (
     <g class="means">
-      {Array.from(field.mean, (v, k) => {
-        const x = box.left + ((k % field.nx) + 0.5) * w
-        const y = box.top + (Math.floor(k / field.nx) + 0.5) * h
+      {Array.from(mean, (v, k) => {
+        const px = box.left + ((k % nx) + 0.5) * w
+        const py = box.top + (Math.floor(k / nx) + 0.5) * h
+        const a = opacity(weight[k])
+        const tint = ramp(share(by, back(v))).map((c, i) => c * a + ground[i] * (1 - a)) as RGB
         return (
           !Number.isNaN(v) && (
-            <text key={k} class="halo" x={x} y={y} dy={h < 36 ? '0.32em' : '-0.1em'} text-anchor="middle">
-              {number(Number(field.back(v).toPrecision(3)))}
+            <text key={k} class={bright(tint) ? 'dark' : 'light'} x={px} y={py} dy={h < 36 ? '0.32em' : '-0.1em'} text-anchor="middle">
+              {number(Number(back(v).toPrecision(3)))}
               {h >= 36 && (
-                <tspan class="count" x={x} dy="1.25em">
-                  {plural(field.weight[k], 'trial')}
+                <tspan x={px} dy="1.3em">
+                  {w < 80 ? number(weight[k]) : plural(weight[k], 'trial')}
+                  {front[k] > 0 && ` · ${number(front[k])} ★`}
                 </tspan>
               )}
             </text>
@@ -228,14 +244,14 @@ function Means({ field, box }: { field: Grid; box: Frame }) {
 
 export function Contour() {
   const [ref, width] = useWidth<HTMLDivElement>()
-  const ids = useMemo(parameters, [])
   const zs = useMemo(metrics, [])
   const { columns } = store.view
   const name = (key: string) => (id: number) => choose(key, columns[id].name)
-  const x = Math.max(chosen(choices.value['contour.x'], ids), ids[0])
+  const z = chosen(choices.value['contour.z'], zs, zs[0])
+  const ids = useMemo(() => parameters(columns[z]?.name), [z])
+  const x = chosen(choices.value['contour.x'], ids, ids[0])
   let y = chosen(choices.value['contour.y'], ids)
   if (y < 0 || y === x) y = ids.find((id) => id !== x) ?? -1
-  const z = Math.max(chosen(choices.value['contour.z'], zs), zs[0] ?? -1)
   const loaded = y >= 0 && z >= 0 ? store.all([x, y, z]) : undefined
   const nothing = y < 0 ? 'This takes two parameters.' : z < 0 || columns[z].min === undefined ? 'Nothing was measured.' : ''
   const c = columns[z]
@@ -266,12 +282,13 @@ export function Contour() {
 
 function Mean(p: { x: Loaded; y: Loaded; z: Loaded; width: number }) {
   const field = useMemo(() => grid(p.x, p.y, p.z), [p.x, p.y, p.z])
+  const tiles = levels(p.x.meta) && levels(p.y.meta)
   const by = colouring(p.z, [field.back(field.low), field.back(field.high)])
   return (
     <>
       <Drawn {...p} field={field} by={by} />
       <p class="note">
-        <Key of={by} /> Mean of the trials around a place, paler where they are few.
+        <Key of={by} /> Mean of the trials {tiles ? 'with both values; ★ on the front' : 'around a place, paler where they are few'}.
       </p>
     </>
   )

@@ -109,7 +109,7 @@ export interface Archive {
 export interface Importance {
   target: string
   best: string
-  shares: { column: number; share: number }[]
+  shares: { column: number; share: number; explained: number }[]
 }
 
 export interface Winner {

@@ -1,7 +1,7 @@
 // The drawer: everything about one design, or up to four side by side.
 
-import type { ComponentChildren } from 'preact'
-import { useEffect, useMemo, useRef } from 'preact/hooks'
+import type { ComponentChildren, RefObject } from 'preact'
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks'
 import { decode, type Limit, type Loaded } from './data'
 import { better, Copy, Drawing, drawing, quoted, trial, Value } from './bits'
 import { cut, number, percent, title } from './format'
@@ -23,10 +23,7 @@ interface Line {
 export function Detail() {
   const rows = picks.value
   const box = useRef<HTMLElement>(null)
-  useEffect(() => {
-    document.body.classList.toggle('with-drawer', rows.length > 0)
-    return () => document.body.classList.remove('with-drawer')
-  }, [rows.length > 0])
+  useRoom(rows.length, box)
   useEffect(() => {
     const key = (e: KeyboardEvent) => {
       const at = document.activeElement
@@ -44,7 +41,7 @@ export function Detail() {
   const front = store.view.front.rows.length
   const count = place === undefined ? number(store.rows) : number(front)
   return (
-    <aside ref={box} class="detail" aria-label="the designs picked" style={{ '--designs': rows.length }}>
+    <aside ref={box} class="detail" aria-label="the designs picked">
       <header>
         <h2>{one ? `Trial ${trial(rows[0])}` : `${rows.length} designs`}</h2>
         {one && (
@@ -68,6 +65,27 @@ export function Detail() {
       {one && <p class="note screen">Shift-click another design to compare.</p>}
     </aside>
   )
+}
+
+let pressed = 0 // where the pointer was last pressed
+addEventListener('pointerdown', (e) => (pressed = e.clientX), true)
+
+// useRoom makes room for the drawer beside the page. If it covers what was
+// clicked, the page moves.
+function useRoom(designs: number, box: RefObject<HTMLElement | null>): void {
+  useLayoutEffect(() => {
+    if (!designs) return
+    const { body, documentElement: root } = document
+    const measure = () => body.style.setProperty('--page', root.clientWidth + 'px')
+    const old = body.classList.contains('with-drawer')
+    measure()
+    body.style.setProperty('--designs', String(designs))
+    body.classList.add('with-drawer')
+    if (!old && pressed > root.clientWidth - box.current!.offsetWidth) scrollBy(root.scrollWidth, 0)
+    addEventListener('resize', measure)
+    return () => removeEventListener('resize', measure)
+  }, [designs])
+  useLayoutEffect(() => () => document.body.classList.remove('with-drawer'), [designs > 0])
 }
 
 // step goes to the neighbour along the front, or by number for others.

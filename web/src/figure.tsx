@@ -4,6 +4,7 @@
 import type { ComponentChildren, RefObject } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { effect } from '@preact/signals'
+import { Prose } from './bits'
 import type { Scale } from './scale'
 import { store } from './state'
 import { title } from './format'
@@ -27,7 +28,9 @@ export function Figure(p: {
         <h3>{p.title}</h3>
         {why === undefined && p.tools && <div class="tools">{p.tools}</div>}
       </header>
-      {why === undefined ? p.children : <p class="absent">{why}</p>}
+      {why === undefined ? p.children : <p class="absent">
+          <Prose text={why} />
+        </p>}
       {why === undefined && p.note && <p class="note">{p.note}</p>}
     </section>
   )
@@ -38,7 +41,8 @@ export function useWidth<T extends HTMLElement>(): [RefObject<T | null>, number]
   const ref = useRef<T>(null)
   const [width, setWidth] = useState(0)
   useLayoutEffect(() => {
-    const e = ref.current!
+    const e = ref.current
+    if (!e) return // a figure that says why it is absent
     const measure = () => setWidth(Math.floor(e.clientWidth))
     measure()
     const o = new ResizeObserver(measure)

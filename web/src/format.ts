@@ -7,10 +7,10 @@ export function number(x: number): string {
   if (Number.isNaN(x)) return '–'
   if (!Number.isFinite(x)) return x > 0 ? '∞' : '−∞'
   const a = Math.abs(x)
-  if (a !== 0 && (a < 1e-4 || a >= 1e9)) return x.toExponential(2).replace('e+', 'e').replace('-', '−')
+  if (a !== 0 && (a < 1e-4 || a >= 1e9)) return x.toExponential(2).replace(/\.?0+e/, 'e').replace('e+', 'e').replaceAll('-', '−')
   if (Number.isInteger(x)) return group(x.toFixed(0))
   const decimals = Math.max(0, 3 - Math.floor(Math.log10(a)))
-  return group(x.toFixed(Math.min(decimals, 8)).replace(/\.?0+$/, ''))
+  return group(x.toFixed(Math.min(decimals, 8)).replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, ''))
 }
 
 function group(s: string): string {

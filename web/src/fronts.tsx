@@ -10,10 +10,11 @@ import { FrontFigure } from './scatter'
 
 export function Fronts() {
   const many = store.view.goal.objectives.filter((o) => o.column >= 0).length > 2
+  const archive = store.view.archive || store.view.missing.archive !== undefined
   return (
     <div class="figures">
       <FrontFigure />
-      <HistoryFigure />
+      <HistoryFigure wide={!many && !archive} />
       {many && <Pairs />}
       <ArchiveFigure />
       <ParallelFigure />

@@ -22,11 +22,11 @@ function upTo(trials: number[], x: number): number {
   return a - 1
 }
 
-export function HistoryFigure() {
+export function HistoryFigure(p: { wide: boolean }) {
   const { history, goal, missing } = store.view
   if (!history?.trials.length) {
     return (
-      <Figure id="history" title="How the search went" missing={missing.history === undefined ? undefined : 'history'}>
+      <Figure id="history" title="How the search went" wide={p.wide} missing={missing.history === undefined ? undefined : 'history'}>
         <p class="absent">Nothing was measured.</p>
       </Figure>
     )
@@ -36,6 +36,7 @@ export function HistoryFigure() {
     <Figure
       id="history"
       title="How the search went"
+      wide={p.wide}
       note={
         <>
           {baseline ? `${baseline.ahead} The band is ${baseline.what}.` : missing.baseline}
@@ -87,7 +88,7 @@ function Lines({ of: history }: { of: History }) {
   const baseEnd = baseline ? y(baseline.middle[baseline.middle.length - 1]) : NaN
   const apart = Math.max(0, 30 - Math.abs(endY - baseEnd)) / 2 || 0
   const sign = endY <= baseEnd ? -1 : 1
-  const unit = history.unit ? ' ' + history.unit : ''
+  const unit = history.unit && !volume ? ' ' + history.unit : ''
   const label = (text: string, value: number, py: number, name: string) => (
     <text class={'end ' + name} x={right + 8} y={py}>
       <tspan>{text}</tspan>
@@ -114,7 +115,7 @@ function Lines({ of: history }: { of: History }) {
           <Axes
             {...{ x, y, left, right, top, bottom }}
             xTitle="evaluations"
-            yTitle={`${volume ? 'hypervolume' : title({ name: 'best ' + history.measure, unit: history.unit })} · ${better}`}
+            yTitle={`${title({ name: volume ? 'hypervolume' : 'best ' + history.measure, unit: history.unit })} · ${better}`}
           />
           <svg x={left} y={top - 2} width={Math.max(right - left + 2, 0)} height={bottom - top + 4} viewBox={`${left} ${top - 2} ${Math.max(right - left + 2, 0)} ${bottom - top + 4}`}>
             {band && <path class="band" d={band} />}

@@ -15,10 +15,17 @@ export function study(column: number): void {
 }
 
 // target is the importance that plots show which have room for one: the chosen
-// one, or that of the front.
+// one, or that of the front, which comes first.
 export function target() {
   const all = store.view.importance ?? []
-  return all.find((i) => i.target === choices.value['importance']) ?? all[all.length - 1]
+  return all.find((i) => i.target === choices.value['importance']) ?? all[0]
+}
+
+// good says which trials count as good, what is alike for all targets once.
+function good(best: string[]): string {
+  const parts = best.map((b) => b.split(' by '))
+  if (best.length < 2 || parts.some((p) => p.length !== 2 || p[0] !== parts[0][0])) return [...new Set(best)].join('; ')
+  return `${parts[0][0]} by ${parts.map((p) => p[1]).join(', ')}`
 }
 
 export function Importance() {
@@ -31,7 +38,6 @@ export function Importance() {
   const most = ids.length ? largest(ids[0]) : 0
   const few = 10
   const shown = whole ? ids : ids.slice(0, few)
-  const best = [...new Set(lanes.map((i) => i.best))]
   return (
     <Figure
       id="importance"
@@ -43,10 +49,7 @@ export function Importance() {
         )
       }
       note={
-        lanes.length > 0 &&
-        `Share of the difference between good trials and all that a parameter explains (PED-ANOVA). Good: ${
-          best.length === 1 ? best[0] : lanes.map((i) => `for ${i.target}, ${i.best}`).join('; ')
-        }.`
+        lanes.length > 0 && `Share of the difference between good trials and all that a parameter explains (PED-ANOVA). Good: ${good(lanes.map((i) => i.best))}.`
       }
     >
       {ids.length === 0 ? (

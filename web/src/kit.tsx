@@ -9,7 +9,7 @@ import { Brush, clearBrushes, type At } from './drag'
 import { Axes, Canvas, useVisible } from './figure'
 import { number, value } from './format'
 import { Field } from './field'
-import { cloud, type Cloud } from './points'
+import { cloud, type Cloud, type RGB } from './points'
 import { kinds, room, spans } from './rows'
 import { Dots, dotSize, drawFront, finder, Marks, ratio, type Frame } from './scatter'
 import { category, of, type Scale } from './scale'
@@ -83,6 +83,7 @@ interface PlotProps {
   cx?: number // the columns that dragging selects
   cy?: number
   tip?: number[] // the columns that the tooltip shows
+  grid?: boolean
   children?: ComponentChildren
 }
 
@@ -105,7 +106,7 @@ export function Plot(p: PlotProps) {
   return (
     <div class="plot" style={{ height: height + 'px' }}>
       <svg width={width} height={height} aria-hidden="true">
-        <Axes {...p.frame} x={p.x} y={p.y} xTitle={p.xTitle} yTitle={p.yTitle} />
+        <Axes {...p.frame} x={p.x} y={p.y} xTitle={p.xTitle} yTitle={p.yTitle} grid={p.grid} />
       </svg>
       <Canvas width={width} height={height} draw={p.draw} label={p.label} />
       <svg class="over" width={width} height={height} tabIndex={p.cloud ? 0 : undefined} role="group" aria-label={p.label} onKeyDown={key}>
@@ -143,17 +144,20 @@ export function useDots(x: Loaded, y: Loaded, xs: Axis, ys: Axis, frame: Frame) 
     }
     const dots = new Dots(c, kind ?? new Uint8Array(x.x.length), dotSize(shown, true))
     let still: Field | undefined
-    // On a coloured ground all points are dots of the given colour.
-    const draw = (g: CanvasRenderingContext2D, ground?: string) => {
+    // On a coloured ground points are small and dark, and not so many that they
+    // would cover it.
+    const draw = (g: CanvasRenderingContext2D, ground?: boolean) => {
       const m = mask.value
-      if (m.all && ground) {
+      if (!m.all || !ground) dots.draw(g, m, frame)
+      else if (shown < 5000) {
         still ??= new Field(c, kind ?? new Uint8Array(x.x.length), k * 2)
         still.follow()
-        g.drawImage(still.paint(rgb(ground), rgb(ground), 0.25), 0, 0, frame.width, frame.height)
-      } else dots.draw(g, m, frame)
-      drawFront(g, c, m, 3)
+        const ink = rgb('--ink')
+        g.drawImage(still.paint(ink, ink, 0.25), 0, 0, frame.width, frame.height)
+      }
+      drawFront(g, c, m, store.view.front.rows.length > 80 ? 2 : 3)
     }
-    return { cloud: c, draw: (g: CanvasRenderingContext2D) => draw(g), over: draw, find: finder(c) }
+    return { cloud: c, draw: (g: CanvasRenderingContext2D) => draw(g), over: (g: CanvasRenderingContext2D) => draw(g, true), find: finder(c) }
   }, [x, y, xs, ys, frame.width, frame.height, kind])
 }
 
@@ -227,18 +231,28 @@ export function metrics(): number[] {
   return [...first, ...columns.flatMap((c, i) => (c.part === 'metric' && c.kind === 'number' && !first.includes(i) ? [i] : []))]
 }
 
-// parameters are the columns of the design that can be drawn, most important
-// first.
-export function parameters(): number[] {
-  const best = new Map<number, number>()
-  for (const i of store.view.importance ?? []) for (const s of i.shares) best.set(s.column, Math.max(best.get(s.column) ?? 0, s.share))
+// matter gives the shares of columns for a target, or the largest for any.
+export function matter(target?: string): Map<number, number> {
+  const out = new Map<number, number>()
+  const all = store.view.importance ?? []
+  const one = all.filter((i) => i.target === target)
+  for (const i of one.length ? one : all) for (const s of i.shares) out.set(s.column, Math.max(out.get(s.column) ?? 0, s.share))
+  return out
+}
+
+// parameters are the columns of the design that can be drawn, what matters most
+// for a target first.
+export function parameters(target?: string): number[] {
+  const by = matter(target)
   const ids = store.view.columns.flatMap((c, i) => (c.part === 'param' && c.kind !== 'text' ? [i] : []))
-  return ids.sort((a, b) => (best.get(b) ?? -1) - (best.get(a) ?? -1) || a - b)
+  return ids.sort((a, b) => (by.get(b) ?? -1) - (by.get(a) ?? -1) || a - b)
 }
 
-// chosen is the column that a choice names, if it is one of ids.
-export function chosen(name: string | undefined, ids: number[]): number {
+// bright says whether dark text reads better on a colour.
+export const bright = ([r, g, b]: RGB) => r * 0.3 + g * 0.59 + b * 0.11 > 140
+
+// chosen is the column that a choice names, if it is one of ids, or another.
+export function chosen(name: string | undefined, ids: number[], other = -1): number {
   const id = name === undefined ? -1 : store.id(name)
-  return ids.includes(id) ? id : -1
+  return ids.includes(id) ? id : other
 }
-

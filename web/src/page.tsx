@@ -2,7 +2,7 @@
 // everything down to a single design.
 
 import { options, type ComponentType } from 'preact'
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { Copy, quoted } from './bits'
 import { Detail } from './detail'
 import { Designs } from './designs'
@@ -11,7 +11,7 @@ import { quoteName } from './expr'
 import { cut, exact, number, title, value } from './format'
 import { Fronts } from './fronts'
 import { How } from './how'
-import { brush, brushes, choices, clear, mask, picks, store, where } from './state'
+import { brush, brushes, choices, clear, condition, mask, picks, store, where } from './state'
 import { Summary } from './summary'
 import { theme } from './theme'
 import { Trials } from './trials'
@@ -79,16 +79,9 @@ export function Page() {
 // Bar stays at the top: where one is, the filter, and what is selected.
 function Bar() {
   const at = useSpy()
-  const bar = useRef<HTMLElement>(null)
-  useLayoutEffect(() => {
-    // The drawer begins below the bar, whose height depends on what is selected.
-    const o = new ResizeObserver(() => document.documentElement.style.setProperty('--head', bar.current!.offsetHeight + 'px'))
-    o.observe(bar.current!)
-    return () => o.disconnect()
-  }, [])
   const themes = { auto: 'light', light: 'dark', dark: 'auto' } as const
   return (
-    <header ref={bar} class="top screen">
+    <header class="top screen">
       <div class="row">
         <button type="button" class="plain name" title={cut(store.view.study.name, 500)} onClick={() => scrollTo(0, 0)}>
           {cut(store.view.study.name, 60)}
@@ -108,7 +101,7 @@ function Bar() {
           ))}
         </select>
         <Filter />
-        <Copy class="plain" text={() => location.href} title="the address of this page as it stands, with what is picked and selected">
+        <Copy class="plain address" text={() => location.href} title="the address of this page as it stands, with what is picked and selected">
           copy address
         </Copy>
         <button type="button" class="plain" title="colours: as the system has them, light or dark" onClick={() => (theme.value = themes[theme.value])}>
@@ -155,19 +148,19 @@ function useSpy(): string {
   return at
 }
 
-// Selection says which trials are selected, and by what.
+// Selection says which trials are selected, and by what. It lies over the page:
+// if it moved it, the first drag in a plot would slip away from the pointer.
 function Selection() {
   const { view } = store
   const m = mask.value
-  if (!brushes.value.size && !where.value.trim()) return null
+  const filtered = where.value.trim() && !condition.value.error
+  if (!brushes.value.size && !filtered) return null
   return (
     <div class="row selection" role="status">
       <b>
         {number(m.count)} of {number(store.rows)} trials
       </b>
-      {where.value.trim() && (
-        <Chip text={cut(where.value, 80)} full={where.value} mono off={() => (where.value = '')} />
-      )}
+      {filtered && <Chip text={cut(where.value, 80)} full={where.value} mono off={() => (where.value = '')} />}
       {[...brushes.value].map(([id, range]) => {
         const c = view.columns[id]
         const ends = range.map((x) => (c.kind === 'number' ? number(x) : cut(value(c, x), 30)))
@@ -208,7 +201,7 @@ function command(): string {
     const truth = values.every((v) => v === 'true' || v === 'false')
     return `${name} in [${values.map(truth ? String : text).join(', ')}]`
   })
-  if (where.value.trim()) parts.unshift(parts.length ? `(${where.value.trim()})` : where.value.trim())
+  if (where.value.trim() && !condition.value.error) parts.unshift(parts.length ? `(${where.value.trim()})` : where.value.trim())
   return `daedalus trials ${quoted(study.file)} --where ${quoted(parts.join(' and '))}`
 }
 

@@ -10,7 +10,7 @@ import { choices, choose, mask, store } from './state'
 import { css, rgb } from './theme'
 import { Brush, type At } from './drag'
 import { Cube } from './cube'
-import { kinds, numeric, room, spans } from './rows'
+import { kinds, numeric, room, scaled, spans } from './rows'
 import { cast, Dots, dotSize, drawFront, finder, Marks, type Frame } from './scatter'
 import { RowTip } from './tip'
 
@@ -63,8 +63,8 @@ export function Pairs() {
       {text}
     </button>
   )
-  const loaded = store.all(ids)
   const kind = kinds()
+  const loaded = kind && store.all(ids)?.map((c) => scaled(c))
   return (
     <Figure
       id="pairs"

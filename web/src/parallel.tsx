@@ -12,7 +12,7 @@ import { rgb } from './theme'
 import { Brush, type At } from './drag'
 import { Lines } from './lines'
 import { AddRemove, chooseColumns, columnsOf, PlotTip, span } from './pairs'
-import { kinds, onFront } from './rows'
+import { kinds, onFront, scaled } from './rows'
 import { ratio } from './scatter'
 
 const most = 1500 // lines drawn of a selection
@@ -52,8 +52,8 @@ export function ParallelFigure() {
   )
   const small = width.value < 640
   const ids = columnsOf('parallel.columns', defaults(allowed, small ? 4 : 8).slice(0, small ? 5 : 14), allowed)
-  const loaded = store.all(ids)
   const kind = kinds()
+  const loaded = kind && store.all(ids)?.map((c) => scaled(c))
   if (!kind?.some((k) => k > 0) || !allowed.length) {
     return (
       <Figure id="parallel" title="Designs as lines" wide missing={store.view.missing.front === undefined ? undefined : 'front'}>
@@ -100,7 +100,7 @@ function Parallel(p: { columns: Loaded[]; kind: Uint8Array; width: number }) {
   const at = useSignal<At | undefined>(undefined)
   const moving = useRef(-1) // the column whose axis is dragged
   const n = columns.length
-  const top = 46
+  const top = 42
   const height = width < 640 ? 360 : 420
   const bottom = height - 34
   const ids = columns.map((c) => c.id)

@@ -75,6 +75,21 @@ export function quantile(c: Loaded, share: number): number {
   return s.length ? s[Math.round(share * (s.length - 1))] : NaN
 }
 
+const logs = new WeakMap<Loaded, Loaded>()
+
+// scaled is a column as an axis shows it: of a metric whose values crowd at the
+// low end, and with on whatever they do, on a logarithmic scale.
+export function scaled(c: Loaded, on?: boolean): Loaded {
+  const low = c.meta.min ?? 0
+  const can = c.meta.kind === 'number' && low > 0
+  const crowd = () => (quantile(c, 0.5) - quantile(c, 0.01)) / (quantile(c, 0.99) - quantile(c, 0.01)) < 0.12
+  const log = can && (on ?? (c.meta.log || (c.meta.part === 'metric' && crowd())))
+  if (log === !!c.meta.log) return c
+  let other = logs.get(c)
+  if (!other) logs.set(c, (other = { ...c, meta: { ...c.meta, log } }))
+  return other
+}
+
 // Ranges of an axis: of all values, of most (the quantiles 1 to 99 % and the
 // front), and around the front.
 export type Span = 'all' | 'most' | 'front'

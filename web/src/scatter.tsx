@@ -3,8 +3,8 @@
 import { useEffect, useMemo } from 'preact/hooks'
 import { useSignal } from '@preact/signals'
 import type { Loaded } from './data'
-import { Axes, Canvas, Choice, ColumnChoice, Figure, useWidth } from './figure'
-import { number, plural } from './format'
+import { Axes, Canvas, Choice, Figure, useWidth } from './figure'
+import { number, plural, title as columnTitle } from './format'
 import { cloud, nearest, type Cloud } from './points'
 import { of, type Scale } from './scale'
 import { choices, choose, hover, mask, pick, picks, store, type Mask } from './state'
@@ -12,7 +12,7 @@ import { colour, css, painted, rgb } from './theme'
 import { Brush, clearBrushes, type At } from './drag'
 import { colouring, Key, palette, tints, type Colouring } from './colouring'
 import { Field } from './field'
-import { kinds, label, misses, numeric, room, spans, type Span } from './rows'
+import { kinds, label, misses, numeric, room, scaled, spans, type Span } from './rows'
 import { RowTip } from './tip'
 
 // Frame is where a plot lies in its element, in CSS pixels.
@@ -220,6 +220,8 @@ export function Scatter(p: {
   height?: number
   xSpan?: [number, number] // ends of the axes; all values without
   ySpan?: [number, number]
+  xLog?: boolean // logarithmic or not; as suits the values without
+  yLog?: boolean
   by?: Colouring
   front?: boolean
   ids?: number[]
@@ -228,9 +230,9 @@ export function Scatter(p: {
   const [ref, width] = useWidth<HTMLDivElement>()
   const at = useSignal<At | undefined>(undefined)
   const height = p.height ?? Math.round(Math.min(Math.max(width * 0.5, 300), 480))
-  const x = store.column(p.x)
-  const y = store.column(p.y)
   const kind = kinds()
+  const loaded = store.all([p.x, p.y])
+  const [x, y] = kind && loaded ? [scaled(loaded[0], p.xLog), scaled(loaded[1], p.yLog)] : []
   const front = p.front !== false
   const model = useMemo(() => {
     if (!x || !y || !kind || !width) return undefined
@@ -378,15 +380,16 @@ export function FrontFigure() {
   }
   const ix = chosen('front.x', single ? 0 : measured[0])
   const iy = chosen('front.y', single ? measured[0] : measured[1])
-  const x = store.column(ix)
-  const y = store.column(iy)
   const kind = kinds()
-  const sx = x && kind && spans(x)
-  const sy = y && kind && spans(y)
+  const loaded = store.all([ix, iy])
+  const logOf = (key: string) => (choices.value[key] === undefined ? undefined : choices.value[key] === 'log')
+  const [x, y] = kind && loaded ? [scaled(loaded[0], logOf('front.xscale')), scaled(loaded[1], logOf('front.yscale'))] : []
+  const sx = x && spans(x)
+  const sy = y && spans(y)
   const wanted = choices.value['front.span'] as Span | undefined
   const offers = (s: Span) => !!(sx?.[s] || sy?.[s])
   const span: Span = wanted && offers(wanted) ? wanted : offers('most') ? 'most' : 'all'
-  const range = (s: typeof sx): [number, number] | undefined => s?.[span] && (span === 'front' ? room(s.front!, false, 0.25) : s[span])
+  const range = (s: typeof sx): [number, number] | undefined => s?.[span] && (span === 'front' ? s.front && room(s.front, false, 0.25) : s[span])
 
   const colours = columns.flatMap((c, id) =>
     (c.kind === 'number' && c.min !== undefined) || (c.kind === 'category' && c.values && c.values.length > 1 && c.values.length <= palette) ? [id] : [],
@@ -397,6 +400,21 @@ export function FrontFigure() {
   const missed = kind ? misses(kind) : 0
   const set = (key: string) => (id: number) => choose(key, columns[id].name)
   const outside = told.value?.outside ?? 0
+  const axis = (name: string, id: number, c: Loaded | undefined) => (
+    <>
+      <Choice
+        label={name}
+        value={String(id)}
+        options={axes.map((a) => ({ value: String(a), text: a === 0 ? 'trial number' : columnTitle(columns[a]) }))}
+        on={(v) => set('front.' + name)(Number(v))}
+      />
+      {c && c.meta.part !== 'record' && c.meta.min! > 0 && c.meta.max! > 3 * c.meta.min! && (
+        <button aria-pressed={!!c.meta.log} title={`logarithmic ${name} axis`} onClick={() => choose(`front.${name}scale`, c.meta.log ? 'linear' : 'log')}>
+          log
+        </button>
+      )}
+    </>
+  )
   return (
     <Figure
       id="front"
@@ -404,8 +422,8 @@ export function FrontFigure() {
       wide
       tools={
         <>
-          <ColumnChoice label="x" id={ix} ids={axes} on={set('front.x')} />
-          <ColumnChoice label="y" id={iy} ids={axes} on={set('front.y')} />
+          {axis('x', ix, x)}
+          {axis('y', iy, y)}
           <Choice
             label="colour"
             value={by ? String(byId) : ''}
@@ -438,14 +456,16 @@ export function FrontFigure() {
             )}
           </span>
           {by && <Key of={by} />}
-          {outside > 0 && <span>{plural(outside, 'trial')} beyond the ends of the axes.</span>}
-          <span class="hint">Drag to select, click for a design, double click to clear.</span>
+          {outside > 0 && `${plural(outside, 'trial')} beyond the ends of the axes. `}
+          <span class="screen">Drag to select, click for a design, double click to clear.</span>
         </>
       }
     >
       <Scatter
         x={ix}
         y={iy}
+        xLog={x && !!x.meta.log}
+        yLog={y && !!y.meta.log}
         xSpan={range(sx)}
         ySpan={range(sy)}
         by={by}

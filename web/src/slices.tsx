@@ -5,9 +5,8 @@ import { useMemo } from 'preact/hooks'
 import { choices, choose, store } from './state'
 import { cut, number, percent, plural, title } from './format'
 import { Choice, ColumnChoice, Figure, useWidth } from './figure'
-import { levels, axis, chosen, Lazy, metrics, parameters, Plot, useDots, type Axis } from './kit'
+import { levels, axis, chosen, Lazy, matter, metrics, parameters, Plot, useDots, type Axis } from './kit'
 import type { Frame } from './scatter'
-import { target } from './importance'
 import type { Loaded } from './data'
 
 interface Stratum {
@@ -119,13 +118,13 @@ function Drawn({ x, y, width, height, large, share }: { x: Loaded; y: Loaded; wi
 
 export function Slices() {
   const [ref, width] = useWidth<HTMLDivElement>()
-  const ids = useMemo(parameters, [])
   const ys = useMemo(metrics, [])
   const { columns } = store.view
-  const yid = Math.max(chosen(choices.value['slice.y'], ys), ys[0] ?? -1)
+  const yid = chosen(choices.value['slice.y'], ys, ys[0])
+  const ids = useMemo(() => parameters(columns[yid]?.name), [yid])
   const one = chosen(choices.value['slice.x'], ids)
   const many = Number(choices.value['slice.n'] ?? 6)
-  const shares = new Map(target()?.shares.map((s) => [s.column, s.share]))
+  const shares = matter(columns[yid]?.name)
   const y = store.column(yid)
   const across = Math.max(Math.min(Math.floor((width + 24) / 320), 3), 1)
   const each = Math.floor((width - (across - 1) * 24) / across)

@@ -1,5 +1,6 @@
 // The ten-second view: what was found, whether to believe it, what to try next.
 
+import type { ComponentChildren } from 'preact'
 import { useMemo, useState } from 'preact/hooks'
 import type { Check, State } from './data'
 import { better, Command, Drawing, drawing, limitColumns, Prose, rowEvents, trial, Value } from './bits'
@@ -32,7 +33,7 @@ export function Summary() {
           trials
         </Big>
         {study.seconds > 0 && (
-          <Big value={seconds(study.seconds)} title={`${study.seconds} s of wall time over all runs`}>
+          <Big value={seconds(Number(study.seconds.toPrecision(3)))} title={`${study.seconds} s of wall time over all runs`}>
             wall time
           </Big>
         )}
@@ -41,7 +42,7 @@ export function Summary() {
             {many === 1 ? 'design' : 'designs'} {front.feasible ? 'on the front' : 'nearest to the limits'}
           </Big>
         )}
-        {study.designs && <Big value={cut(study.designs, 24)}>designs in the space</Big>}
+        {study.designs && <Big value={power(study.designs)}>designs in the space</Big>}
         <Verdict />
       </dl>
       <States />
@@ -110,7 +111,19 @@ function Verdict() {
   )
 }
 
-function Big(p: { value: string; of?: string; title?: string; children: preact.ComponentChildren }) {
+// power writes 1.2e+34 as people do.
+function power(s: string): ComponentChildren {
+  const [, digits, exponent] = /^([\d.]+)e\+?(\d+)$/.exec(s) ?? []
+  return exponent ? (
+    <>
+      {digits} × 10<sup>{exponent}</sup>
+    </>
+  ) : (
+    cut(s, 24)
+  )
+}
+
+function Big(p: { value: ComponentChildren; of?: string; title?: string; children: ComponentChildren }) {
   return (
     <div title={p.title}>
       <dd>
@@ -268,7 +281,7 @@ interface Head {
   text: string
   note?: string
   key(row: number, place: number): number // to sort by
-  cell(row: number, place: number): preact.ComponentChildren
+  cell(row: number, place: number): ComponentChildren
   title?: string
 }
 
@@ -312,7 +325,7 @@ function FrontTable() {
   }
   const visible = all ? order.slice(0, 1000) : order.slice(0, few)
   const picture = shown >= 0 && drawing(shown)
-  const name = !front.feasible ? 'The designs nearest to the limits' : goal.objectives.length > 1 ? 'The front' : 'The best design'
+  const name = !front.feasible ? 'The designs nearest to the limits' : goal.objectives.length > 1 ? 'The front' : front.rows.length > 1 ? 'The best designs' : 'The best design'
   return (
     <Figure
       id="front-table"

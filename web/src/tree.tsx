@@ -138,7 +138,7 @@ export function Tree() {
                       {group ? (
                         <button class="fold" aria-expanded={open.has(i)} aria-label={`${open.has(i) ? 'Close' : 'Open'} ${name}`} onClick={() => toggle(i)} />
                       ) : (
-                        <span class="fold" />
+                        tops.length < tree.length && <span class="fold" />
                       )}
                       {first === undefined ? (
                         name

@@ -7,7 +7,7 @@ import { cut, number, plural, value } from './format'
 import { Choice, ColumnChoice, Figure, useWidth } from './figure'
 import { Drawing, trial } from './bits'
 import { colouring, Key, share, type Colouring } from './colouring'
-import { chosen, Lazy, levels, metrics, parameters } from './kit'
+import { bright, chosen, Lazy, levels, metrics, parameters } from './kit'
 import { css, painted, ramp } from './theme'
 import type { DesignMap, Loaded } from './data'
 
@@ -148,14 +148,13 @@ function Face(p: { tile: Tile; of: Summary; chips: string[]; z: Loaded | undefin
   const { tile, of, z, by } = p
   void painted.value
   const tint = by && Number.isFinite(of.mean) ? ramp(share(by, of.mean)) : undefined
-  const light = tint && tint[0] * 0.3 + tint[1] * 0.59 + tint[2] * 0.11 > 140
   const n = of.rows.length
   const best = z && of.best >= 0 ? `${number(z.x[of.best])}${z.meta.unit && ' ' + z.meta.unit}` : ''
   const draw = of.face >= 0 && tile.w > 76 && tile.h > 88
   const name = p.leaf ? `trial ${trial(of.rows[0])}` : plural(n, 'design')
   return (
     <button
-      class={tint ? (light ? 'tile dark' : 'tile light') : 'tile'}
+      class={tint ? (bright(tint) ? 'tile dark' : 'tile light') : 'tile'}
       style={{ left: tile.x + 'px', top: tile.y + 'px', width: Math.max(tile.w, 1) + 'px', height: Math.max(tile.h, 1) + 'px', background: tint && css(tint) }}
       title={cut([name, p.label, best && `best ${best}`, ...p.chips].filter(Boolean).join('\n'), 800)}
       onClick={p.on}
@@ -263,7 +262,7 @@ export function Treemap() {
   const [ref, width] = useWidth<HTMLDivElement>()
   const { map, columns } = store.view
   const zs = metrics()
-  const z = Math.max(chosen(choices.value['map.colour'], zs), zs[0] ?? -1)
+  const z = chosen(choices.value['map.colour'], zs, zs[0])
   const loaded = store.column(z)
   return (
     <Figure

@@ -39,7 +39,7 @@ function chooseColumns(ids: number[]): void {
 
 // width of a column in pixels, from what it may hold.
 function width(c: Column): number {
-  const head = 7 * Math.min(title(c).length, 22) + 30
+  const head = 8 * Math.min(title(c).length, 22) + 30
   if (c.kind === 'number') return Math.max(head, 84)
   if (c.kind === 'text') return Math.max(head, 280)
   const longest = Math.max(4, ...(c.values ?? []).slice(0, 200).map((v) => Math.min(String(v).length, 28)))

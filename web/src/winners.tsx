@@ -1,11 +1,15 @@
 // What good designs have in common, against how common it is among all.
 
+import { useState } from 'preact/hooks'
 import { brush, brushes, store } from './state'
 import { cut, number, percent } from './format'
 import { Figure } from './figure'
 import { Share } from './kit'
 
+const few = 8
+
 export function Winners() {
+  const [whole, setWhole] = useState(false)
   const { good, winner } = store.view.winners ?? { good: '', winner: [] }
   return (
     <Figure
@@ -14,15 +18,24 @@ export function Winners() {
       missing="winners"
       note={
         winner.length > 0 &&
-        `Bars: share of good designs (${good}); the mark is the share of all trials. Chance: how likely a choice at random has as many. Click a value to select it everywhere.`
+        `Good: ${good}. The bar is their share that has the value, the mark that of all trials; chance is how likely as many are without a reason. Click a value to select it.`
       }
     >
       {winner.length === 0 ? (
         <p class="absent">No value is more common among the good designs than chance explains.</p>
       ) : (
         <table class="winners">
+          <thead>
+            <tr>
+              {['value', '', 'of the good', 'of all', 'chance'].map((h) => (
+                <th key={h} scope="col">
+                  {h}
+                </th>
+              ))}
+            </tr>
+          </thead>
           <tbody>
-            {winner.map((w) => {
+            {(whole ? winner : winner.slice(0, few)).map((w) => {
               const c = store.view.columns[w.column]
               const on = brushes.value.get(w.column)
               const same = on?.[0] === w.low && on[1] === w.high
@@ -38,17 +51,20 @@ export function Winners() {
                     <s style={{ left: (100 * w.all) / w.ofAll + '%' }} />
                   </td>
                   <td>
-                    <b>{number(w.good)}</b> of {number(w.ofGood)} good
-                    <span class="muted"> · {percent(w.all / w.ofAll)} of all</span>
+                    {number(w.good)} of {number(w.ofGood)}
                   </td>
-                  <td class="muted" title={`probability by chance ${w.chance.toExponential(2)}`}>
-                    chance {percent(w.chance)}
-                  </td>
+                  <td title={`${number(w.all)} of ${number(w.ofAll)}`}>{percent(w.all / w.ofAll)}</td>
+                  <td title={`probability ${w.chance.toExponential(2)}`}>{percent(w.chance)}</td>
                 </tr>
               )
             })}
           </tbody>
         </table>
+      )}
+      {winner.length > few && (
+        <button class="plain tools" aria-expanded={whole} onClick={() => setWhole(!whole)}>
+          {whole ? 'Fewer' : `All ${winner.length} values`}
+        </button>
       )}
     </Figure>
   )
