@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -178,6 +179,17 @@ type stepPart struct {
 	step     *step
 }
 
+// size counts the productions of a derivation.
+func (s *step) size() int {
+	n := 1
+	for _, p := range s.parts {
+		if p.step != nil {
+			n += p.step.size()
+		}
+	}
+	return n
+}
+
 // terminal returns the only part of a production that is a single terminal.
 func (s *step) terminal() (string, bool) {
 	if len(s.parts) == 1 && s.parts[0].step == nil {
@@ -190,7 +202,7 @@ func (s *step) terminal() (string, bool) {
 type sketcher struct {
 	params map[string][]*space.Param
 	rows   int // still to be drawn
-	more   int // not drawn
+	more   int // parameters that are not drawn
 }
 
 // take reports whether there is room for one more row.
@@ -203,6 +215,19 @@ func (r *sketcher) take() bool {
 	return true
 }
 
+// spend takes rows for what is higher than one.
+func (r *sketcher) spend(rows int) { r.rows = max(0, r.rows-rows) }
+
+// lines estimates how many lines a list of labels takes beyond one.
+func lines(list []string) int {
+	const width = 480
+	w := 0.0
+	for _, t := range list {
+		w += diagram.PillWidth(t, width) + 12
+	}
+	return int(w / width)
+}
+
 func sitePath(path, name string) string {
 	if path == "" || name == "" {
 		return path + name
@@ -210,19 +235,28 @@ func sitePath(path, name string) string {
 	return path + "." + name
 }
 
-// find returns the n-th parameter with a path that is of one of the kinds.
-// Nameless nodes share the path of the repeat around them.
-func (r *sketcher) find(path string, n int, kinds ...space.Kind) *space.Param {
+// find returns the parameter with a path that is of one of the kinds.
+func (r *sketcher) find(path string, kinds ...space.Kind) *space.Param {
 	for _, p := range r.params[path] {
-		for _, k := range kinds {
-			if p.Kind != k {
-				continue
-			}
-			if n == 0 {
-				return p
-			}
-			n--
+		if slices.Contains(kinds, p.Kind) {
+			return p
 		}
+	}
+	return nil
+}
+
+// findRepeat returns the repeat with a path that stands directly in a number of
+// nameless repeats. They all share the path, and the innermost is listed first.
+func (r *sketcher) findRepeat(path string, around int) *space.Param {
+	list := r.params[path]
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].Kind != space.KindRepeat {
+			continue
+		}
+		if around == 0 {
+			return list[i]
+		}
+		around--
 	}
 	return nil
 }
@@ -248,7 +282,7 @@ func (r *sketcher) fields(path string, v *ordered, depth int) (out []*sketch) {
 func (r *sketcher) node(path, name string, v *ordered, repeats, depth int) *sketch {
 	switch v.kind {
 	case '{':
-		if p := r.find(path, 0, space.KindChoice); p != nil && len(v.keys) == 1 {
+		if p := r.find(path, space.KindChoice); p != nil && len(v.keys) == 1 {
 			return r.choice(path, name, p, v, depth)
 		}
 		if s := r.grammar(path, name, v); s != nil {
@@ -258,9 +292,10 @@ func (r *sketcher) node(path, name string, v *ordered, repeats, depth int) *sket
 		if kids == nil && (len(v.keys) > 0 || !r.take()) {
 			return nil
 		}
+		r.spend(1)
 		return &sketch{kind: sketchGroup, name: name, copies: [][]*sketch{kids}}
 	case '[':
-		if p := r.find(path, repeats, space.KindRepeat); p != nil {
+		if p := r.findRepeat(path, repeats); p != nil {
 			return r.repeat(path, name, p, v, repeats, depth)
 		}
 		return r.items(path, name, v)
@@ -337,7 +372,7 @@ func (r *sketcher) value(path, name string, v *ordered) *sketch {
 		s.text = "—"
 		return s
 	}
-	p := r.find(path, 0, space.KindFloat, space.KindInt, space.KindOrdinal, space.KindCategorical, space.KindBool)
+	p := r.find(path, space.KindFloat, space.KindInt, space.KindOrdinal, space.KindCategorical, space.KindBool)
 	if p == nil {
 		if v.kind == 'n' {
 			s.text = numberText(v.text, false)
@@ -410,7 +445,7 @@ func (r *sketcher) items(path, name string, v *ordered) *sketch {
 		}
 		members = append(members, text)
 	}
-	if p := r.find(path, 0, space.KindSubset); p != nil {
+	if p := r.find(path, space.KindSubset); p != nil {
 		s.kind, s.param = sketchSet, p
 		in := map[string]bool{}
 		for _, m := range members {
@@ -432,10 +467,11 @@ func (r *sketcher) items(path, name string, v *ordered) *sketch {
 			}
 		}
 		s.total = len(p.Labels)
-		return s
+	} else {
+		s.total = len(members)
+		s.list = members[:min(len(members), drawChips)]
 	}
-	s.total = len(members)
-	s.list = members[:min(len(members), drawChips)]
+	r.spend(lines(s.list))
 	return s
 }
 
@@ -452,7 +488,7 @@ func (r *sketcher) repeat(path, name string, p *space.Param, v *ordered, repeats
 		return s
 	}
 	nameless := func(x *ordered) bool {
-		return x.kind != '{' || r.find(path, 0, space.KindChoice) != nil || r.isGrammar(path, x)
+		return x.kind != '{' || r.find(path, space.KindChoice) != nil || r.isGrammar(path, x)
 	}
 	single := true
 	for _, x := range v.vals {
@@ -505,6 +541,9 @@ func (s *sketch) values(r *sketcher, path string, list []*ordered, repeats, dept
 		s.list = append(s.list, text)
 		s.ats = append(s.ats, k.at)
 	}
+	if s.kind == sketchChain {
+		r.spend(lines(s.list))
+	}
 }
 
 // isGrammar reports whether a value is a derivation of a grammar at a path.
@@ -514,7 +553,7 @@ func (r *sketcher) isGrammar(path string, v *ordered) bool {
 		return false
 	}
 	rule := tree.get("rule")
-	return rule != nil && r.find(sitePath(path, rule.text), 0, space.KindRule) != nil
+	return rule != nil && r.find(sitePath(path, rule.text), space.KindRule) != nil
 }
 
 // grammar reads a derivation, or returns nil if v is none.
@@ -542,7 +581,7 @@ func (r *sketcher) grammar(path, name string, v *ordered) *sketch {
 			for _, u := range use.vals {
 				symbols = append(symbols, u.text)
 				part := stepPart{terminal: u.text}
-				if of != nil && next < len(of.vals) && r.find(sitePath(path, u.text), 0, space.KindRule) != nil {
+				if of != nil && next < len(of.vals) && r.find(sitePath(path, u.text), space.KindRule) != nil {
 					part = stepPart{step: read(of.vals[next])}
 					next++
 				}
@@ -560,6 +599,7 @@ func (r *sketcher) grammar(path, name string, v *ordered) *sketch {
 		return st
 	}
 	s.tree = read(v.get("tree"))
+	r.spend(min(s.tree.size(), drawLines) / 2)
 	return s
 }
 
@@ -1253,23 +1293,13 @@ func (s *step) short(width float64) bool {
 // derives but a few terminals takes one line.
 func drawOutline(c *diagram.Canvas, root *step, x, y, w float64) float64 {
 	const line, in = 27.0, 20.0
-	lines, missing := 0, 0
-	var all func(s *step) int
-	all = func(s *step) int {
-		n := 1
-		for _, p := range s.parts {
-			if p.step != nil {
-				n += all(p.step)
-			}
-		}
-		return n
-	}
+	drawn, missing := 0, 0
 	// draw returns the middle of its first line.
 	var draw func(s *step, level int) float64
 	draw = func(s *step, level int) float64 {
 		at, mid := x+float64(level)*in, y+line/2
 		y += line
-		lines++
+		drawn++
 		words := func(with []string) {
 			if len(with) == 0 {
 				return
@@ -1300,9 +1330,9 @@ func drawOutline(c *diagram.Canvas, root *step, x, y, w float64) float64 {
 		stem := x + float64(level)*in + in/2
 		last := mid
 		for _, p := range s.parts {
-			if lines >= drawLines || level > 16 {
+			if drawn >= drawLines || level > 16 {
 				if p.step != nil {
-					missing += all(p.step)
+					missing += p.step.size()
 				}
 				continue
 			}
@@ -1312,7 +1342,7 @@ func drawOutline(c *diagram.Canvas, root *step, x, y, w float64) float64 {
 				last = y + line/2
 				drawSymbol(c, x+float64(level+1)*in, last, p.terminal, true)
 				y += line
-				lines++
+				drawn++
 			}
 			c.Line(stem, last, stem+in/2, last, diagram.Rule)
 		}

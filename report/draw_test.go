@@ -242,10 +242,10 @@ func TestDrawLargeDesigns(t *testing.T) {
 		want  []string
 	}{
 		"300 parameters":  {many, []string{"p199", "… and 100 more"}},
-		"deep":            {deep, []string{"… 38 more inside"}},
+		"deep":            {deep, []string{"… 39 more inside"}},
 		"65,536 numbers":  {[]space.Node{space.Repeat("r", 1<<16, 1<<16, space.Int("", 0, 9)), space.Bool("last")}, []string{"65536 values, 0 to 9 allowed; the first 64 are drawn", "last"}},
 		"65,536 copies":   {[]space.Node{space.Repeat("r", 1<<16, 1<<16, space.Bool("b"), space.Int("i", 0, 9))}, []string{"65536 copies", "… and 65436 more copies", "… and 130873 more"}},
-		"copies in lists": {[]space.Node{space.Repeat("r", 99, 99, space.Repeat("", 99, 99, space.Repeat("", 9, 9, space.Bool(""))))}, []string{"99 copies"}},
+		"copies in lists": {[]space.Node{space.Repeat("r", 99, 99, space.Repeat("", 99, 99, space.Repeat("", 8, 9, space.Bool(""))))}, []string{"99 copies"}},
 		"500 items":       {[]space.Node{space.Subset("s", items...).Size(3, 3), space.Permutation("p", items...), space.Categorical("c", items...)}, []string{"… and 460 more", "1 of 500"}},
 		"nothing":         {nil, []string{"no parameters"}},
 	} {

@@ -107,6 +107,7 @@ type PillStyle uint8
 const (
 	Solid   PillStyle = iota // filled with the colour
 	Tinted                   // a tint of the colour
+	Pale                     // the same, its text muted
 	Outline                  // a border and muted text
 	Bare                     // muted text alone
 )
@@ -124,6 +125,8 @@ func (c *Canvas) Pill(x, y, width float64, label string, colour Colour, style Pi
 		switch style {
 		case Tinted:
 			shape, text = "tint-"+colour.String(), "pill middle"
+		case Pale:
+			shape, text = "tint-"+colour.String(), "pill middle muted"
 		case Outline:
 			shape, text = Rule, "pill middle muted"
 		case Bare:

@@ -45,8 +45,8 @@ type EdgeStyle uint8
 // The styles of edges.
 const (
 	Flow   EdgeStyle = iota // a line, its label in a pill of its colour
-	Idle                    // the same, half there
-	Absent                  // dotted, half there, and its label muted
+	Idle                    // a faint line, its label in a pale pill
+	Absent                  // a faint dotted line, its label alone
 )
 
 // The largest graph that can be drawn: what is larger is no longer read edge by
@@ -104,23 +104,13 @@ func (c *Canvas) route(e *Edge, r *Route) {
 		}
 		c.Path(r.arrow(), "fill-"+e.Colour.String())
 	}
-	label := func() {
-		if b := r.Label; b.W > 0 {
-			style := Solid
-			if e.Style == Absent {
-				style = Bare
-			}
-			c.Pill(b.X+b.W/2, b.Y+b.H/2, b.W, e.Label, e.Colour, style)
-		}
-	}
-	switch e.Style {
-	case Idle:
-		c.Group(Faint, func() { lines(); label() })
-	case Absent:
-		c.Group(Faint, lines)
-		label()
-	default:
+	if e.Style == Flow {
 		lines()
-		label()
+	} else {
+		c.Group(Faint, lines)
+	}
+	if b := r.Label; b.W > 0 {
+		style := [...]PillStyle{Flow: Solid, Idle: Pale, Absent: Bare}[e.Style]
+		c.Pill(b.X+b.W/2, b.Y+b.H/2, b.W, e.Label, e.Colour, style)
 	}
 }

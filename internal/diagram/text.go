@@ -12,17 +12,18 @@ var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "
 // Escape returns s as XML text. What XML cannot hold, and what would change the
 // direction of the text around it, becomes U+FFFD; line breaks and tabs become
 // spaces.
-func Escape(s string) string {
-	return escaper.Replace(strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t' || r == '\n' || r == '\r' || r == 0x2028 || r == 0x2029:
-			return ' '
-		case r < 0x20, r >= 0x7f && r < 0xa0, r == 0xFFFE, r == 0xFFFF,
-			r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
-			return utf8.RuneError
-		}
-		return r
-	}, s))
+func Escape(s string) string { return escaper.Replace(strings.Map(shown, s)) }
+
+// shown is the character that stands for r in a drawing.
+func shown(r rune) rune {
+	switch {
+	case r == '\t' || r == '\n' || r == '\r' || r == 0x2028 || r == 0x2029:
+		return ' '
+	case r < 0x20, r >= 0x7f && r < 0xa0, r == 0xFFFE, r == 0xFFFF,
+		r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069:
+		return utf8.RuneError
+	}
+	return r
 }
 
 // advances are the widths of the printable ASCII characters of Helvetica in
@@ -45,10 +46,10 @@ const roomy = 1.08
 
 // advance estimates the width of a character as a share of the font size.
 func advance(r rune) float64 {
-	switch {
+	switch r = shown(r); {
 	case r >= 0x20 && r < 0x7f:
 		return float64(advances[r-0x20]) / 1000 * roomy
-	case r < 0x20 || unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
 		return 0
 	case r < 0x2000: // Latin, Greek, Cyrillic and their like
 		if unicode.IsUpper(r) {

@@ -3,6 +3,7 @@ package view
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"strconv"
@@ -73,7 +74,7 @@ func (b *builder) operators() {
 			continue
 		}
 		all[k-1].Trials++
-		if b.rows.find(seconds) >= 0 && seconds.xs[row] == seconds.xs[row] {
+		if b.rows.find(seconds) >= 0 && finite(seconds.xs[row]) {
 			all[k-1].Seconds += seconds.xs[row]
 		}
 	}
@@ -83,25 +84,32 @@ func (b *builder) operators() {
 		}
 	}
 	total := 0.0
-	for i, gain := range b.gains() {
-		row, ok := b.row[b.numbers[i]]
-		if total += gain; ok && c.code[row] > 0 {
-			all[c.code[row]-1].Gain += gain
+	for _, g := range b.gains() {
+		row, ok := b.row[b.numbers[g.trial]]
+		if total += g.gain; ok && c.code[row] > 0 {
+			all[c.code[row]-1].Gain += g.gain
 		}
 	}
 	for i := range all {
-		if total > 0 {
+		if total > 0 && finite(total) {
 			all[i].Gain /= total
+		} else {
+			all[i].Gain = 0
 		}
 	}
 	slices.SortStableFunc(all, func(x, y Operator) int { return y.Trials - x.Trials })
 	b.view.Operators = all
 }
 
-// gains returns what each trial improved: the hypervolume or, with one
-// objective, the best value.
-func (b *builder) gains() map[int]float64 {
-	out := map[int]float64{}
+// A gain is by how much a trial, an index of builder.numbers, improved the
+// hypervolume or, with one objective, the best value.
+type gain struct {
+	trial int
+	gain  float64
+}
+
+// gains returns the trials that improved something.
+func (b *builder) gains() (out []gain) {
 	if b.m == 1 {
 		var best metric.Score
 		for i := range b.numbers {
@@ -110,7 +118,7 @@ func (b *builder) gains() map[int]float64 {
 				continue
 			}
 			if best.Loss != nil && s.Loss[0] < best.Loss[0] {
-				out[i] = best.Loss[0] - s.Loss[0]
+				out = append(out, gain{i, best.Loss[0] - s.Loss[0]})
 			}
 			if best.Loss == nil || s.Loss[0] < best.Loss[0] {
 				best = s
@@ -121,12 +129,14 @@ func (b *builder) gains() map[int]float64 {
 	last := 0.0
 	for k, v := range b.volumes {
 		if v > last {
-			out[b.measured[k]] = v - last
+			out = append(out, gain{b.measured[k], v - last})
 			last = v
 		}
 	}
 	return out
 }
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // phases sums up the time of trials.
 func (b *builder) phases() {

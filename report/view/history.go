@@ -162,6 +162,9 @@ func (b *builder) history(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("view: %w", err)
 	}
+	if !finite(values[len(values)-1]) || slices.ContainsFunc(h.Reference, func(x float64) bool { return !finite(x) }) {
+		return missing("The objectives' values are too far apart for a hypervolume.")
+	}
 	if b.m > 1 {
 		b.volumes, b.measured = values, at
 	}

@@ -4,6 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { hover, pick, store } from './state'
 import { cut, exact, number, value } from './format'
+import { painted } from './theme'
 
 // copyText puts a text on the clipboard. Pages opened as files may have no
 // clipboard of their own; the old way still works there.
@@ -64,25 +65,34 @@ export function Prose(p: { text: string }) {
 
 let drawn: { of: unknown; at: Map<number, number>; svgs?: string[] } | undefined
 
-// drawing returns the picture of a row as an address for <img>, which runs no
-// script that it may hold; undefined if there is none, or none yet.
-export function drawing(row: number): string | undefined {
+function svg(row: number): string | undefined {
   const d = store.view.drawings
   if (!d) return undefined
   if (drawn?.of !== store) drawn = { of: store, at: new Map(d.rows.map((r, k) => [r, k])) }
   const k = drawn.at.get(row)
-  if (k === undefined) return undefined
-  if (!drawn.svgs) {
-    const b = store.block('drawings')
-    if (!b) return undefined
-    drawn.svgs = JSON.parse(new TextDecoder().decode(b)) as string[]
-  }
-  return 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(drawn.svgs[k])
+  const b = k !== undefined && store.block('drawings')
+  if (!b) return undefined
+  drawn.svgs ??= JSON.parse(new TextDecoder().decode(b)) as string[]
+  return drawn.svgs[k]
 }
 
-export function Drawing(p: { row: number; class?: string }) {
+const themed = /\(prefers-color-scheme: ?dark\)/g
+
+// drawing returns the picture of a row as an address for <img>, which runs no
+// script that it may hold; undefined if there is none, or none yet. One that can
+// be dark is dark as the page is, whatever the system says.
+export function drawing(row: number): string | undefined {
+  const text = svg(row)
+  void painted.value
+  const root = document.documentElement
+  const dark = getComputedStyle(root).colorScheme === 'dark'
+  return text && 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(text.replace(themed, dark ? 'all' : 'not all'))
+}
+
+export function Drawing(p: { row: number }) {
   const src = drawing(p.row)
-  return src ? <img class={p.class ? 'drawing ' + p.class : 'drawing'} src={src} alt={`drawing of trial ${trial(p.row)}`} /> : null
+  const paper = src && svg(p.row)!.search(themed) < 0
+  return src ? <img class={paper ? 'drawing paper' : 'drawing'} src={src} alt={`drawing of trial ${trial(p.row)}`} /> : null
 }
 
 // trial is the number of a row's trial, for people.

@@ -13,6 +13,12 @@ import type { At } from './drag'
 import { span, PlotTip } from './pairs'
 import { Dots, dotSize, drawFront, finder, Marks, ratio, type Frame } from './scatter'
 
+// arrow says which way an objective is better.
+export function arrow(id: number): string {
+  const o = store.view.goal.objectives.find((o) => o.column === id)
+  return o ? { minimize: ' ↓', maximize: ' ↑', target: ' ◎' }[o.direction] : ''
+}
+
 // The corners of the box, -1 or 1 along each axis.
 const corners = Array.from({ length: 8 }, (_, k) => [k & 1, k & 2, k & 4].map((b) => (b ? 1 : -1)))
 
@@ -117,17 +123,23 @@ export function Cube(p: { columns: Loaded[]; kind: Uint8Array }) {
       edges.sort((p, q) => (k === 2 ? p[0][0] - q[0][0] : q[0][1] + q[1][1] - p[0][1] - p[1][1]))
       const [a, b] = edges[0]
       const s = model!.scales[k]
-      const text = (p: number[], t: string, dy: number, name: string) => (
-        <text class={name} x={p[0] + (k === 2 ? -8 : p[0] < width / 2 ? -4 : 4)} y={p[1] + dy} text-anchor={k === 2 || p[0] < width / 2 ? 'end' : 'start'}>
-          {t}
-        </text>
-      )
-      const middle = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2]
+      // Texts stand outside the box, as seen from its middle.
+      const text = (t: number, away: number, what: string, name: string) => {
+        const [px, py] = [0, 1].map((d) => a[d] + ((b[d] - a[d]) * (t + 1)) / 2)
+        const [ox, oy] = k === 2 ? [-1, 0] : [px - width / 2, py - height / 2]
+        const far = away / Math.hypot(ox, oy)
+        return (
+          <text class={name} x={px + ox * far} y={py + oy * far} dy="0.32em" text-anchor={ox < -20 || k === 2 ? 'end' : ox > 20 ? 'start' : 'middle'}>
+            {what}
+          </text>
+        )
+      }
+      const round = (t: number) => number(Number(s.invert(t).toPrecision(2)))
       return (
         <g key={k}>
-          {text(a, number(s.low), k === 2 ? 0 : 14, 'tick')}
-          {text(b, number(s.high), k === 2 ? 4 : 14, 'tick')}
-          {text(middle, cut(title(c.meta), 24), k === 2 ? 4 : 26, 'title')}
+          {text(-0.85, 10, round(-0.85), 'tick')}
+          {text(0.85, 10, round(0.85), 'tick')}
+          {text(0, k === 2 ? 10 : 26, cut(title(c.meta), 24) + arrow(c.id), 'title')}
         </g>
       )
     })

@@ -161,6 +161,7 @@ export function Curves() {
   return (
     <Figure
       id="curves"
+      wide={!c}
       title="How trials developed"
       missing="curves"
       tools={

@@ -28,9 +28,13 @@ export function Figure(p: {
         <h3>{p.title}</h3>
         {why === undefined && p.tools && <div class="tools">{p.tools}</div>}
       </header>
-      {why === undefined ? p.children : <p class="absent">
+      {why === undefined ? (
+        p.children
+      ) : (
+        <p class="absent">
           <Prose text={why} />
-        </p>}
+        </p>
+      )}
       {why === undefined && p.note && <p class="note">{p.note}</p>}
     </section>
   )
@@ -47,7 +51,11 @@ export function useWidth<T extends HTMLElement>(): [RefObject<T | null>, number]
     measure()
     const o = new ResizeObserver(measure)
     o.observe(e)
-    return () => o.disconnect()
+    addEventListener('paper', measure)
+    return () => {
+      o.disconnect()
+      removeEventListener('paper', measure)
+    }
   }, [])
   return [ref, width]
 }
@@ -60,10 +68,10 @@ export function useVisible<T extends HTMLElement>(ref: RefObject<T | null>): boo
     const o = new IntersectionObserver((es) => setVisible(es[es.length - 1].isIntersecting), { rootMargin: '300px' })
     o.observe(ref.current!)
     const all = () => setVisible(true)
-    addEventListener('beforeprint', all)
+    addEventListener('paper', all)
     return () => {
       o.disconnect()
-      removeEventListener('beforeprint', all)
+      removeEventListener('paper', all)
     }
   }, [])
   return visible
@@ -102,7 +110,9 @@ export function Canvas(p: { width: number; height: number; draw: (g: CanvasRende
       })
     }
     paint()
+    addEventListener('paper', paint) // print what is there now
     return () => {
+      removeEventListener('paper', paint)
       cancelAnimationFrame(frame)
       stop()
     }

@@ -3,6 +3,7 @@
 
 import type { History } from './data'
 import { useSignal, type Signal } from '@preact/signals'
+import { Prose } from './bits'
 import { Axes, Figure, useWidth } from './figure'
 import { number, plural, title } from './format'
 import { linear, logarithmic, type Scale } from './scale'
@@ -39,7 +40,7 @@ export function HistoryFigure(p: { wide: boolean }) {
       wide={p.wide}
       note={
         <>
-          {baseline ? `${baseline.ahead} The band is ${baseline.what}.` : missing.baseline}
+          {baseline ? `${baseline.ahead} The band is ${baseline.what}.` : missing.baseline && <Prose text={missing.baseline} />}
           {reference && ` The hypervolume is measured from ${reference.map((v, i) => `${goal.objectives[i]?.metric} ${number(v)}`).join(', ')}.`}
         </>
       }

@@ -125,7 +125,7 @@ function PlotTip(p: { at: Signal<At | undefined>; width: number; ids: number[] }
 }
 
 // spread is where in the width of its level a row is drawn, always the same.
-const spread = (row: number, salt: number) => ((Math.imul(row + salt, 2654435761) >>> 8) & 1023) / 1023 - 0.5
+export const spread = (row: number, salt: number) => ((Math.imul(row + salt, 2654435761) >>> 8) & 1023) / 1023 - 0.5
 
 // useDots draws the rows that were measured as points in two columns.
 export function useDots(x: Loaded, y: Loaded, xs: Axis, ys: Axis, frame: Frame) {

@@ -4,7 +4,7 @@ import { useMemo } from 'preact/hooks'
 import { hover, pick, picks, rowOf, store } from './state'
 import { cut, number, plural } from './format'
 import { Figure, useWidth } from './figure'
-import { Drawing, rowEvents, trial } from './bits'
+import { drawing, rowEvents, trial } from './bits'
 import { colouring, share } from './colouring'
 import { metrics, record, useBlock } from './kit'
 import { css, ramp } from './theme'
@@ -38,6 +38,8 @@ function family(row: number, parents: (row: number) => number[]): Family {
   const order = [...rows].sort((a, b) => b - a)
   const depth = new Map(order.map((r) => [r, 0]))
   for (const r of order) for (const p of parents(r)) if (depth.has(p)) depth.set(p, Math.max(depth.get(p)!, depth.get(r)! + 1))
+  // Where everything descends from everything the shortest way must do.
+  if (Math.max(...depth.values()) > generations + 2) level.forEach((g, r) => depth.set(r, g))
   const columns = Math.max(...depth.values()) + 1
   const at: number[][] = Array.from({ length: columns }, () => [])
   for (const r of rows) at[depth.get(r)!].push(r)
@@ -100,11 +102,12 @@ function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>
   }; ${children ? `${plural(children, 'design')} came from it directly and ${number(all)} in all` : 'no design came from it'}.`
   if (tree.nodes.length === 1) return <p class="absent">{text}</p>
   const step = Math.max((width - 150) / Math.max(tree.columns - 1, 1), 84)
-  const high = Math.min(Math.max(300 / tree.lines, 20), 44)
+  const pictures = tree.lines < 5 && tree.columns < 10 && tree.nodes.some((n) => drawing(n.row))
+  const high = pictures ? 122 : Math.min(Math.max(300 / tree.lines, 20), 44)
   const total = Math.max(step * (tree.columns - 1) + 150, width)
   const height = tree.lines * high + 12
   const x = (c: number) => total - 60 - c * step
-  const y = (l: number) => l * high + 2
+  const y = (l: number) => l * high + (pictures ? -40 : 2)
   const place = new Map(tree.nodes.map((n) => [n.row, n]))
   const h = place.get(hover.value)
   return (
@@ -117,7 +120,7 @@ function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>
                 const o = place.get(p)!
                 const [x0, y0, x1, y1] = [x(o.column), y(o.line), x(n.column), y(n.line)]
                 const on = n.row === hover.value || p === hover.value
-                return <path key={`${n.row} ${p}`} class={on ? 'lit' : undefined} d={`M${x0} ${y0}C${(x0 + x1) / 2} ${y0} ${(x0 + x1) / 2} ${y1} ${x1} ${y1}`} />
+                return <path key={`${n.row} ${p}`} class={on ? 'on' : o.column === n.column + 1 ? undefined : 'side'} d={`M${x0} ${y0}C${(x0 + x1) / 2} ${y0} ${(x0 + x1) / 2} ${y1} ${x1} ${y1}`} />
               }),
             )}
             {tree.nodes.map((n) => {
@@ -135,6 +138,7 @@ function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>
                 >
                   <rect x={-14} y={-10} width={60} height={20} />
                   {n.cut && <path d="M-20 0h10" class="more" />}
+                  {pictures && <image x={-44} y={14} width={88} height={80} href={drawing(n.row)} />}
                   <circle
                     r={n.row === row ? 7 : 5}
                     class={front[n.row] ? 'on-front' : undefined}
@@ -184,8 +188,7 @@ export function Lineage() {
       {!lineage || row < 0 ? (
         <p class="absent">{row < 0 ? 'There is no design yet.' : 'No trial says which designs it was made from.'}</p>
       ) : (
-        <div ref={ref} class="family">
-          <Drawing row={row} />
+        <div ref={ref}>
           {width > 0 && <Loading row={row} width={width} />}
         </div>
       )}

@@ -67,7 +67,7 @@ export function Operators() {
 const colours = ['--ramp-3', '--ramp-1', '--faint', '--ramp-2', '--line', '--ramp-4']
 
 export function Phases() {
-  const phases = store.view.phases ?? []
+  const phases = (store.view.phases ?? []).filter((p) => p.seconds > 0)
   const all = phases.reduce((s, p) => s + p.seconds, 0)
   const rank = [...phases].sort((a, b) => b.seconds - a.seconds)
   const tint = (p: (typeof phases)[number]) => `var(${colours[rank.indexOf(p) % colours.length]})`

@@ -13,7 +13,7 @@ import { Fronts } from './fronts'
 import { How } from './how'
 import { brush, brushes, choices, clear, condition, mask, picks, store, where } from './state'
 import { Summary } from './summary'
-import { theme } from './theme'
+import { repaint, theme } from './theme'
 import { Trials } from './trials'
 import { Why } from './why'
 import './page.css'
@@ -227,29 +227,31 @@ function useKeys(): void {
 }
 
 // usePrint brings the page into a form for paper, at once: what is printed is
-// what is there when the event ends. Paper has the width of a small screen.
+// what is there when the event ends.
 function usePrint(all: () => void): void {
   useEffect(() => {
-    const root = document.documentElement
-    const debounce = options.debounceRendering
-    const frame = options.requestAnimationFrame
-    const before = () => {
-      options.debounceRendering = (f) => f()
-      options.requestAnimationFrame = (f) => f()
-      root.dataset.print = ''
-      all()
-      dispatchEvent(new Event('paper'))
+    const { debounceRendering, requestAnimationFrame } = options
+    const effects: (() => void)[] = []
+    const turn = (on: boolean) => {
+      options.debounceRendering = on ? (f) => f() : debounceRendering
+      options.requestAnimationFrame = on ? (f) => effects.push(f) : requestAnimationFrame
+      if (on) document.documentElement.dataset.print = ''
+      else delete document.documentElement.dataset.print
+      if (on) all()
+      repaint()
+      // What is mounted first listens only then.
+      for (let round = 0; round < 2; round++) {
+        for (let f; (f = effects.shift()); ) f()
+        dispatchEvent(new Event('paper'))
+      }
+      for (let f; (f = effects.shift()); ) f()
     }
-    const after = () => {
-      options.debounceRendering = debounce
-      options.requestAnimationFrame = frame
-      delete root.dataset.print
-      dispatchEvent(new Event('paper'))
-    }
-    addEventListener('beforeprint', before)
+    const before = () => turn(true)
+    const after = () => turn(false)
+    addEventListener('beforeprint', before, true)
     addEventListener('afterprint', after)
     return () => {
-      removeEventListener('beforeprint', before)
+      removeEventListener('beforeprint', before, true)
       removeEventListener('afterprint', after)
     }
   }, [])

@@ -6,16 +6,18 @@ import { useSignal, type Signal } from '@preact/signals'
 import type { Loaded } from './data'
 import { Canvas, Figure, useWidth } from './figure'
 import { cut, number, title } from './format'
-import { of, type Scale } from './scale'
 import { hover, mask, picks, store, type Mask } from './state'
 import { rgb } from './theme'
 import { Brush, type At } from './drag'
+import { axis, spread } from './kit'
+import { arrow } from './cube'
 import { Lines } from './lines'
-import { AddRemove, chooseColumns, columnsOf, PlotTip, span } from './pairs'
+import { AddRemove, chooseColumns, columnsOf, PlotTip } from './pairs'
 import { kinds, onFront, scaled } from './rows'
 import { ratio } from './scatter'
 
 const most = 1500 // lines drawn of a selection
+const quick = 350 // and while it changes
 const context = 500 // and of the others
 
 // defaults are the objectives, what limits hold, and the parameters that matter
@@ -90,7 +92,7 @@ function Count(p: { kind: Uint8Array }) {
   return (
     <>
       {n > most ? `${number(most)} of ${number(n)} ` : `${number(n)} `}
-      {m.all ? 'measured' : 'selected'} trials drawn, and those of the front. Drag along an axis to select, drag its name to move it.
+      {m.all ? 'measured' : 'selected'} trials drawn, the front on top. Drag along an axis to select, drag its name to move it.
     </>
   )
 }
@@ -98,6 +100,7 @@ function Count(p: { kind: Uint8Array }) {
 function Parallel(p: { columns: Loaded[]; kind: Uint8Array; width: number }) {
   const { columns, kind, width } = p
   const at = useSignal<At | undefined>(undefined)
+  const calm = useSignal(0)
   const moving = useRef(-1) // the column whose axis is dragged
   const n = columns.length
   const top = 42
@@ -109,12 +112,14 @@ function Parallel(p: { columns: Loaded[]; kind: Uint8Array; width: number }) {
   const model = useMemo(() => {
     const k = ratio()
     const xs = columns.map((_, i) => Math.round((left + i * gap) * k) / k)
-    const scales: Scale[] = columns.map((c) => of(c, bottom, top, span(c)))
+    const scales = columns.map((c) => axis(c, bottom, top))
     const none = bottom + 20
-    const y = (axis: number, row: number) => {
-      const v = scales[axis](columns[axis].x[row])
-      return v === v ? Math.min(Math.max(v, top), bottom) : none
+    // Values that many rows share are spread, so that one sees how many they are.
+    const y = (i: number, row: number) => {
+      const v = scales[i](columns[i].x[row]) + scales[i].step * 0.55 * spread(row, i)
+      return v === v ? Math.min(Math.max(v, top), bottom) : none + 5 * spread(row, i)
     }
+    const gaps = columns.map((c) => c.x.some((v, row) => v !== v && kind[row] > 0))
     const device = xs.map((x) => Math.round(x * k))
     const lines = (thick: number) => new Lines(Math.round(width * k), Math.round(height * k), device, (axis, row) => y(axis, row) * k, thick * k)
     const [base, some, best] = [lines(1), lines(1), lines(1.6)]
@@ -123,16 +128,29 @@ function Parallel(p: { columns: Loaded[]; kind: Uint8Array; width: number }) {
     const members = sample(kind.length, 600, (row) => front[row] === 1 && kind[row] > 0)
     base.follow(sample(kind.length, context, shown))
     let drawn: number[] = [] // for find
+    let seen: Mask | undefined
+    let when = 0
+    let timer = 0
     const draw = (g: CanvasRenderingContext2D) => {
-      const m: Mask = mask.value
+      const m = mask.value
+      void calm.value
+      // A selection that changes is drawn with fewer lines, and with all once it
+      // rests.
+      const now = performance.now()
+      const hurry = m !== seen && now - when < 200
+      if (m !== seen) when = now
+      seen = m
+      clearTimeout(timer)
+      if (hurry) timer = window.setTimeout(() => (calm.value = now), 160)
+      const limit = hurry ? quick : most
       const put = (c: HTMLCanvasElement) => g.drawImage(c, 0, 0, width, height)
       if (!m.all) put(base.paint(rgb('--point'), 0.12))
-      const rows = sample(kind.length, most, m.all ? shown : (row) => m.bits[row] === 1 && shown(row))
+      const rows = sample(kind.length, limit, m.all ? shown : (row) => m.bits[row] === 1 && shown(row))
       const chosen = m.all ? members : new Set([...members].filter((row) => m.bits[row]))
       some.follow(rows)
       best.follow(chosen)
-      put(some.paint(rgb('--selected'), Math.min(Math.max(7 / Math.sqrt(rows.size), 0.14), 0.8)))
-      put(best.paint(rgb('--front'), Math.min(Math.max(8 / Math.sqrt(chosen.size), 0.3), 0.95)))
+      put(some.paint(rgb('--selected'), Math.min(Math.max(6 / Math.sqrt(rows.size), 0.1), 0.7)))
+      put(best.paint(rgb('--front'), Math.min(Math.max(4 / Math.sqrt(chosen.size), 0.15), 0.95)))
       drawn = [...chosen, ...rows]
     }
     const find = (px: number, py: number, reach: number) => {
@@ -151,17 +169,13 @@ function Parallel(p: { columns: Loaded[]; kind: Uint8Array; width: number }) {
       }
       return row
     }
-    return { xs, scales, none, y, draw, find }
+    return { xs, scales, none, gaps, y, draw, find }
   }, [...columns, kind, width])
 
   const move = (id: number, to: number) => {
     const next = ids.filter((i) => i !== id)
     next.splice(Math.min(Math.max(to, 0), n - 1), 0, id)
     if (next.join() !== ids.join()) chooseColumns('parallel.columns', next)
-  }
-  const better = (c: Loaded) => {
-    const o = store.view.goal.objectives.find((o) => o.column === c.id)
-    return o ? { minimize: ' ↓', maximize: ' ↑', target: ' ◎' }[o.direction] : ''
   }
   return (
     <div class="plot" style={{ height: height + 'px' }}>
@@ -180,7 +194,7 @@ function Parallel(p: { columns: Loaded[]; kind: Uint8Array; width: number }) {
                   {cut(t.text, i === 0 ? 7 : few)}
                 </text>
               ))}
-              {!!c.meta.missing && (
+              {model.gaps[i] && (
                 <text class="tick halo" x={x - 5} y={model.none} dy="0.32em" text-anchor="end">
                   –
                 </text>
@@ -211,7 +225,7 @@ function Parallel(p: { columns: Loaded[]; kind: Uint8Array; width: number }) {
                 }}
               >
                 <title>{title(c.meta)}</title>
-                {cut(title(c.meta), Math.max(5, Math.floor((2 * gap - 20) / 6.6))) + better(c)}
+                {cut(title(c.meta), Math.max(5, Math.floor((2 * gap - 20) / 6.6))) + arrow(c.id)}
               </text>
             </g>
           )

@@ -169,8 +169,12 @@ interface Label {
 
 // place puts texts beside their rows, where they hide few points of the front
 // and no other text.
-function place(texts: Map<number, string>, c: Placed, f: Frame): Label[] {
+function place(texts: Map<number, string>, c: Placed, f: Frame, stairs: [number, number][]): Label[] {
   const dots = store.view.front.rows.slice(0, 2000).flatMap((r) => [spot(c, r) ?? []]).filter((d) => d.length)
+  stairs.forEach(([x, y], k) => {
+    const [px, py] = stairs[k - 1] ?? [x, y]
+    for (let s = 0, n = Math.hypot(x - px, y - py) / 8; s < n; s++) dots.push([px + ((x - px) * s) / n, py + ((y - py) * s) / n])
+  })
   const taken: [number, number, number, number][] = []
   const out: Label[] = []
   for (const [row, text] of texts) {
@@ -261,7 +265,20 @@ export function Scatter(p: {
       if (box[2] - box[0] < 1 || box[3] - box[1] < 1) return []
       return [{ box, text: 'misses ' + l.text, upright: along === sx, above }]
     })
-    const stairs = two && ox && oy && ox !== oy
+    // From a member one goes along the worse first objective until the next one
+    // takes over; the ends run to the worst.
+    const stairs: [number, number][] = []
+    if (two && ox && oy && ox !== oy) {
+      const better = ox.direction === 'minimize' ? 1 : -1
+      const rows = store.view.front.rows.filter((r) => Number.isFinite(x.x[r]) && Number.isFinite(y.x[r]))
+      rows.sort((a, b) => better * (x.x[a] - x.x[b]))
+      for (const r of rows) {
+        const px = sx(x.x[r])
+        stairs.push([px, stairs.at(-1)?.[1] ?? (oy.direction === 'minimize' ? top : bottom)], [px, sy(y.x[r])])
+      }
+      const end = stairs.at(-1)
+      if (end) stairs.push([better > 0 ? f.right : left, end[1]])
+    }
     const draw = (g: CanvasRenderingContext2D) => {
       const m = mask.value
       for (const { box } of limits) {
@@ -270,33 +287,20 @@ export function Scatter(p: {
       }
       dots.draw(g, m, f)
       if (!front) return
-      if (stairs) {
-        // From a member one goes along the worse first objective until the next
-        // one takes over; the ends run to the worst.
-        const better = ox.direction === 'minimize' ? 1 : -1
-        const rows = store.view.front.rows.filter((r) => Number.isFinite(x.x[r]) && Number.isFinite(y.x[r]))
-        rows.sort((a, b) => better * (x.x[a] - x.x[b]))
-        g.save()
-        g.beginPath()
-        g.rect(left, top, f.right - left, bottom - top)
-        g.clip()
-        g.beginPath()
-        rows.forEach((r, k) => {
-          const py = sy(y.x[r])
-          if (k === 0) g.moveTo(sx(x.x[r]), oy.direction === 'minimize' ? top : bottom)
-          else g.lineTo(sx(x.x[r]), sy(y.x[rows[k - 1]]))
-          g.lineTo(sx(x.x[r]), py)
-          if (k === rows.length - 1) g.lineTo(better > 0 ? f.right : left, py)
-        })
-        g.strokeStyle = css(rgb('--front'), 0.8)
-        g.lineWidth = 1.5
-        g.stroke()
-        g.restore()
-      }
+      g.save()
+      g.beginPath()
+      g.rect(left, top, f.right - left, bottom - top)
+      g.clip()
+      g.beginPath()
+      for (const [px, py] of stairs) g.lineTo(px, py)
+      g.strokeStyle = css(rgb('--front'), 0.8)
+      g.lineWidth = 1.5
+      g.stroke()
+      g.restore()
       g.lineWidth = 1
       drawFront(g, placed.cloud, m, 4)
     }
-    return { f, sx, sy, placed, limits, draw, find: finder(placed.cloud), labels: front ? place(roles(), placed.cloud, f) : [] }
+    return { f, sx, sy, placed, limits, draw, find: finder(placed.cloud), labels: front ? place(roles(), placed.cloud, f, stairs) : [] }
   }, [x, y, kind, width, height, p.xSpan?.join(), p.ySpan?.join(), p.by?.column, p.by?.low, front])
 
   useEffect(() => {
@@ -448,7 +452,7 @@ export function FrontFigure() {
         <>
           <span class="key">
             <span class="dot" /> {plural((told.value?.shown ?? 0) + outside, 'trial')}
-            <span class="dot on-front" /> {front.feasible ? (single ? 'the best' : `${number(front.rows.length)} on the front`) : 'no design keeps every limit; these miss them least'}
+            <span class="dot on-front" /> {front.feasible ? (single ? 'the best' : `${number(front.rows.length)} on the front${measured.length > 2 ? ` of ${measured.length} objectives` : ''}`) : 'no design keeps every limit; these miss them least'}
             {missed > 0 && (
               <>
                 <span class="dot ring" /> {plural(missed, 'trial')} that {missed === 1 ? 'misses' : 'miss'} a limit

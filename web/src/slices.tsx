@@ -64,6 +64,7 @@ function Marks(p: { parts: Stratum[]; xs: Axis; ys: Axis; left: number; right: n
       </g>
     )
   }
+  if (!p.parts.length) return null
   const line = (k: number) => p.parts.map(({ from, to, q }) => `${at((from + to) / 2).toFixed(1)},${ys(q[k]).toFixed(1)}`)
   return (
     <g class="boxes">

@@ -324,7 +324,6 @@ function FrontTable() {
     order.sort((a, b) => (Number.isNaN(keys[a]) || Number.isNaN(keys[b]) ? Number(Number.isNaN(keys[a])) - Number(Number.isNaN(keys[b])) : (keys[a] - keys[b]) * (sort.down ? -1 : 1)))
   }
   const visible = all ? order.slice(0, 1000) : order.slice(0, few)
-  const picture = shown >= 0 && drawing(shown)
   const name = !front.feasible ? 'The designs nearest to the limits' : goal.objectives.length > 1 ? 'The front' : front.rows.length > 1 ? 'The best designs' : 'The best design'
   return (
     <Figure
@@ -402,9 +401,9 @@ function FrontTable() {
             })}
           </tbody>
         </table>
-        {picture && (
+        {shown >= 0 && drawing(shown) && (
           <div class="tip picture">
-            <img class="drawing" src={picture} alt="" />
+            <Drawing row={shown} />
           </div>
         )}
       </div>

@@ -43,6 +43,12 @@ export function css([r, g, b]: [number, number, number], alpha = 1): string {
   return alpha === 1 ? `rgb(${r} ${g} ${b})` : `rgb(${r} ${g} ${b} / ${alpha})`
 }
 
+// repaint takes the colours from the style sheet again.
+export function repaint(): void {
+  cache = new Map()
+  painted.value = painted.peek() + 1 // peek: an effect that calls it must not follow it
+}
+
 // startTheme follows the choice and the system.
 export function startTheme(): void {
   try {
@@ -51,11 +57,7 @@ export function startTheme(): void {
   } catch {
     // Pages opened as files may have no storage; the choice then lasts as long as the page.
   }
-  const changed = () => {
-    cache = new Map()
-    painted.value = painted.peek() + 1 // peek: the effect below must not follow it
-  }
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', changed)
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaint)
   effect(() => {
     const root = document.documentElement
     if (theme.value === 'auto') delete root.dataset.theme
@@ -66,6 +68,6 @@ export function startTheme(): void {
     } catch {
       // as above
     }
-    changed()
+    repaint()
   })
 }

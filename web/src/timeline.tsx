@@ -37,6 +37,8 @@ interface Job {
   each: number // workers that share a lane
 }
 
+const dense = 4000 // trials, from which on they are not drawn one by one
+
 function jobs(started: Loaded, finished: Loaded | undefined, worker: Loaded | undefined): Job {
   const n = started.x.length
   const to = new Float64Array(n)
@@ -54,19 +56,28 @@ function jobs(started: Loaded, finished: Loaded | undefined, worker: Loaded | un
   const lanes = order.filter((_, i) => i % each === 0).map(text)
   const lane = new Int32Array(n).fill(-1)
   let busy = 0
-  let count = 0
+  const rows: number[] = []
   for (let r = 0; r < n; r++) {
     if (!(started.x[r] >= 0)) continue
     lane[r] = Math.floor((names.get(worker?.x[r] ?? NaN) ?? 0) / (each || 1))
     busy += to[r] - started.x[r]
-    count++
+    rows.push(r)
   }
-  return { lane, lanes, from: Float64Array.from(started.x), to, end, busy, count, each }
+  // Without names a trial takes the first lane that is free.
+  if (!order.length && rows.length < dense) {
+    const free: number[] = []
+    for (const r of rows.sort((a, b) => started.x[a] - started.x[b])) {
+      const k = free.findIndex((t) => t <= started.x[r])
+      lane[r] = k < 0 ? free.length : k
+      free[lane[r]] = to[r]
+    }
+    if (free.length <= 24) lanes.push(...free.map(() => ''))
+  }
+  return { lane, lanes, from: Float64Array.from(started.x), to, end, busy, count: rows.length, each }
 }
 
 function Lanes({ job, state, width, cx }: { job: Job; state: Loaded | undefined; width: number; cx: number }) {
-  const dense = job.count > 4000
-  const rate = job.lanes.length < 2 && dense
+  const rate = job.lanes.length === 0 || (job.lanes.length === 1 && job.count >= dense)
   const n = job.from.length
   const model = useMemo(() => {
     const many = Math.max(job.lanes.length, 1)
@@ -179,7 +190,7 @@ function Lanes({ job, state, width, cx }: { job: Job; state: Loaded | undefined;
       }
       return row
     }
-    return { frame, xs, ys, unit, places, find: rate ? undefined : find, draw: rate ? drawRate : dense ? drawDense : drawEach }
+    return { frame, xs, ys, unit, places, find: rate ? undefined : find, draw: rate ? drawRate : job.count < dense ? drawEach : drawDense }
   }, [job, state, width])
   return (
     <Plot
@@ -188,7 +199,7 @@ function Lanes({ job, state, width, cx }: { job: Job; state: Loaded | undefined;
       y={model.ys}
       xTitle={`time since the start (${model.unit})`}
       yTitle={rate ? 'trials started each second' : undefined}
-      label={`what ran when on ${plural(job.lanes.length, 'worker')}`}
+      label={`what ran when on ${plural(job.lanes.length || 1, 'worker')}`}
       draw={model.draw}
       find={model.find}
       cloud={rate ? undefined : model.places}
@@ -219,7 +230,7 @@ export function Timeline() {
         job &&
         (span > 0
           ? `${plural(job.count, 'trial')} in ${seconds(span)}, ${number(Number((job.count / span).toPrecision(3)))} a second${
-              job.lanes.length > 0 && job.busy > 0 ? `; the workers were busy ${percent(Math.min(job.busy / (span * job.lanes.length * job.each), 1))} of the time` : ''
+              job.each > 0 && job.busy > 0 ? `; the workers were busy ${percent(Math.min(job.busy / (span * job.lanes.length * job.each), 1))} of the time` : ''
             }${job.each > 1 ? `. Every lane is ${job.each} workers` : ''}. Drag to select a time.`
           : `All ${number(job.count)} trials were evaluated at once, too fast to be told apart.`)
       }

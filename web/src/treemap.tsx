@@ -118,36 +118,25 @@ function shared(d: Dendrogram, m: DesignMap, shown: Tile[], columns: Loaded[]): 
 }
 
 interface Summary {
-  mean: number
+  middle: number // the median
   best: number // row; -1 if no member was measured
   face: number // row with a drawing, the best of them; -1 if there is none
-  rows: Uint32Array
+  rows: number[]
 }
 
 function summary(d: Dendrogram, m: DesignMap, node: number, z: Loaded | undefined, drawn: Set<number>): Summary {
-  const rows = d.order.slice(d.first[node], d.first[node] + d.size[node]).map((leaf) => m.rows[leaf])
-  const down = z?.meta.better === 'low'
-  const log = z?.meta.log && z.meta.min! > 0
-  const beats = (a: number, b: number) => b < 0 || !z || (Number.isFinite(z.x[a]) && (Number.isNaN(z.x[b]) || (down ? z.x[a] < z.x[b] : z.x[a] > z.x[b])))
-  let sum = 0
-  let n = 0
-  let best = -1
-  let face = -1
-  for (const r of rows) {
-    if (drawn.has(r) && beats(r, face)) face = r
-    const v = z?.x[r] ?? NaN
-    if (!Number.isFinite(v)) continue
-    sum += log ? Math.log(v) : v
-    n++
-    if (beats(r, best)) best = r
-  }
-  return { mean: log ? Math.exp(sum / n) : sum / n, best, face, rows }
+  const rows = Array.from(d.order.subarray(d.first[node], d.first[node] + d.size[node]), (leaf) => m.rows[leaf])
+  const measured = rows.filter((r) => z && Number.isFinite(z.x[r]))
+  const sign = z?.meta.better === 'low' ? 1 : -1
+  measured.sort((a, b) => sign * (z!.x[a] - z!.x[b]))
+  const face = measured.find((r) => drawn.has(r)) ?? rows.find((r) => drawn.has(r)) ?? -1
+  return { middle: measured.length ? z!.x[measured[measured.length >> 1]] : NaN, best: measured[0] ?? -1, face, rows }
 }
 
 function Face(p: { tile: Tile; of: Summary; chips: string[]; z: Loaded | undefined; by: Colouring | undefined; leaf: boolean; on: () => void; label?: string }) {
   const { tile, of, z, by } = p
   void painted.value
-  const tint = by && Number.isFinite(of.mean) ? ramp(share(by, of.mean)) : undefined
+  const tint = by && Number.isFinite(of.middle) ? ramp(share(by, of.middle)) : undefined
   const n = of.rows.length
   const best = z && of.best >= 0 ? `${number(z.x[of.best])}${z.meta.unit && ' ' + z.meta.unit}` : ''
   const draw = of.face >= 0 && tile.w > 76 && tile.h > 88
@@ -170,7 +159,7 @@ function Face(p: { tile: Tile; of: Summary; chips: string[]; z: Loaded | undefin
         </span>
       )}
       {draw && <Drawing row={of.face} />}
-      {tile.w > 84 && tile.h > (draw ? 150 : 44) && p.chips.map((c) => <small key={c}>{c}</small>)}
+      {tile.w > 84 && p.chips.slice(0, Math.max(Math.floor((tile.h - (draw ? 110 : 26)) / 17), 0)).map((c) => <small key={c}>{c}</small>)}
       {p.leaf && !draw && p.label && tile.w > 84 && tile.h > 60 && <small>{cut(p.label, 60)}</small>}
     </button>
   )
@@ -178,7 +167,7 @@ function Face(p: { tile: Tile; of: Summary; chips: string[]; z: Loaded | undefin
 
 // Lit shows how much of a tile is selected, and that the row under the pointer
 // or a picked one is in it.
-function Lit({ rows }: { rows: Uint32Array }) {
+function Lit({ rows }: { rows: number[] }) {
   const m = mask.value
   const has = rows.includes(hover.value)
   const picked = picks.value.some((r) => rows.includes(r))
@@ -206,8 +195,11 @@ function Drawn({ m, z, width }: { m: DesignMap; z: Loaded | undefined; width: nu
   const drawn = useMemo(() => new Set(store.view.drawings?.rows), [])
   const parts = useMemo(() => shown.map((t) => summary(d, m, t.node, z, drawn)), [shown, z])
   const by = useMemo(() => {
-    const means = parts.map((p) => p.mean).filter(Number.isFinite)
-    return z && means.length ? colouring(z, [Math.min(...means), Math.max(...means)]) : undefined
+    // A few odd clusters must not take most of the colours.
+    const known = parts.filter((p) => Number.isFinite(p.middle)).sort((a, b) => a.middle - b.middle)
+    const all = known.flatMap((p) => p.rows.map(() => p.middle))
+    const at = (share: number) => all[Math.round(share * (all.length - 1))]
+    return z && all.length ? colouring(z, at(0.05) < at(0.95) ? [at(0.05), at(0.95)] : [at(0), at(1)]) : undefined
   }, [parts])
   const path: number[] = []
   for (let k = root; k >= 0; k = d.parent[k]) path.unshift(k)
@@ -251,7 +243,7 @@ function Drawn({ m, z, width }: { m: DesignMap; z: Loaded | undefined; width: nu
         })}
       </div>
       <p class="note">
-        {by && <Key of={by} text={z ? `mean ${z.meta.name}` : ''} />}
+        {by && <Key of={by} text={z ? `median ${z.meta.name}` : ''} />}
         A tile is a cluster of designs that are alike: how many, the best value, and what nearly all of them share and few others have. Click to open it. {m.note}
       </p>
     </>
