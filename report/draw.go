@@ -228,6 +228,7 @@ func lines(list []string) int {
 	return int(w / width)
 }
 
+// sitePath is the static path of a name, as [space.Param] has it.
 func sitePath(path, name string) string {
 	if path == "" || name == "" {
 		return path + name

@@ -86,10 +86,14 @@ The study may be running; STUDY is the study file or its .db.`,
 // source is what a view of a stored study is made from. arg is what the user
 // calls the study.
 func (r *reading) source(arg string) view.Source {
+	src := view.Source{Store: r.SQLite, File: shellWord(arg), Goal: r.goal, Engine: Version(), Made: time.Now()}
 	if r.file != nil {
-		return sourceOf(r.SQLite, arg, r.file)
+		src.Problem, src.Method, src.Budget = r.file.Config.Problem, r.file.Method, budgetText(r.file)
 	}
-	return view.Source{Store: r.SQLite, File: arg, Goal: r.goal, Engine: Version(), Made: time.Now()}
+	if r.named { // by its study file
+		src.Run, src.Enqueue = "daedalus run "+src.File, "daedalus enqueue "+src.File
+	}
+	return src
 }
 
 func (a *app) writeReport(ctx context.Context, path string, src view.Source) (v *view.View, err error) {
@@ -99,9 +103,14 @@ func (a *app) writeReport(ctx context.Context, path string, src view.Source) (v 
 	return v, a.output(path, func(w io.Writer) error { return view.WriteHTML(w, v) })
 }
 
-// sourceOf is what a view is made from where the study file is known.
-func sourceOf(st store.Store, arg string, f *studyfile.File) view.Source {
-	return view.Source{
-		Store: st, File: arg, Goal: f.Goal, Problem: f.Config.Problem, Method: f.Method, Budget: budgetText(f), Engine: Version(), Made: time.Now(),
+// source is what the view of a study that was just run is made from.
+func (r *runFlags) source(st store.Store, arg string, f *studyfile.File, at places) view.Source {
+	src := view.Source{
+		Store: st, File: shellWord(arg), Run: r.again(arg, "budget.trials"), Enqueue: "daedalus enqueue " + shellWord(arg),
+		Goal: f.Goal, Problem: f.Config.Problem, Method: f.Method, Budget: budgetText(f), Engine: Version(), Made: time.Now(),
 	}
+	if at.db != f.StorePath { // the study file does not lead to it
+		src.File, src.Enqueue = shellWord(at.db), ""
+	}
+	return src
 }

@@ -239,7 +239,7 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 	if err := fr.writeFiles(done, st, at); err != nil {
 		return err
 	}
-	if _, err := a.writeReport(done, at.report, sourceOf(st, arg, f)); err != nil {
+	if _, err := a.writeReport(done, at.report, flags.source(st, arg, f, at)); err != nil {
 		return err
 	}
 	var truth *study.Truth

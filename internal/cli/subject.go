@@ -86,6 +86,8 @@ type reading struct {
 	file *studyfile.File // as it was run; nil if a program made the study
 	goal metric.Goal     // zero if file is nil
 	why  error           // why file is nil though the study has a specification
+
+	named bool // the user named the study file, not the database
 }
 
 // read opens the database of a subject. Other processes may be writing to it.
@@ -97,7 +99,7 @@ func (a *app) read(ctx context.Context, s *subject) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{SQLite: st}
+	r := &reading{SQLite: st, named: s.file != nil}
 	if r.rec, err = st.Study(ctx); err != nil {
 		st.Close()
 		return nil, err

@@ -30,8 +30,15 @@ const (
 var errCycle = errors.New("diagram: the edges form a cycle")
 
 // The search for a row looks at this many orders one after the other, and if
-// that is not all of them improves the best one by moving single nodes.
-const maxOrders = 1500
+// that is not all of them improves the best one by moving single nodes. Looking
+// at one takes time proportional to the pairs of edges, so large graphs get
+// fewer.
+const (
+	maxOrders = 1500
+	maxPairs  = 8_000_000
+)
+
+func orders(edges int) int { return min(maxOrders, maxPairs/(edges*edges+1)) }
 
 // embed finds a row with few crossings and short edges, the first such in
 // lexicographic order among those it looks at.
@@ -46,14 +53,14 @@ func embed(g *Graph) (embedding, error) {
 	if cyclic(after, waits) {
 		return embedding{}, errCycle
 	}
-	s := &search{g: g, best: embedding{crossings: -1}}
+	s := &search{g: g, best: embedding{crossings: -1}, most: orders(len(g.Edges))}
 	order := make([]int, 0, n)
 	used := make([]bool, n)
 	var walk func() bool // false: enough
 	walk = func() bool {
 		if len(order) == n {
 			s.try(order)
-			return s.tried < maxOrders
+			return s.tried < s.most
 		}
 		for v := range n {
 			if used[v] || waits[v] > 0 {
@@ -107,6 +114,7 @@ type search struct {
 	g     *Graph
 	best  embedding
 	tried int
+	most  int
 }
 
 // try looks at an order and keeps it if it is better than all before.
@@ -135,9 +143,9 @@ func (s *search) try(order []int) bool {
 // allow, as long as that helps.
 func (s *search) climb() {
 	n := len(s.g.Nodes)
-	for s.tried < 3*maxOrders {
+	for s.tried < 3*s.most {
 		improved := false
-		for v := 0; v < n && s.tried < 3*maxOrders; v++ {
+		for v := 0; v < n && s.tried < 3*s.most; v++ {
 			at := s.best.place[v]
 			lo, hi := 0, n-1
 			for _, e := range s.g.Edges {

@@ -191,7 +191,9 @@ func (b *builder) advise() {
 	a := &b.view.Answer
 	say := func(format string, args ...any) { a.Advice = append(a.Advice, fmt.Sprintf(format, args...)) }
 	if len(b.numbers) == 0 {
-		say("Start it: `daedalus run %s`", b.src.File)
+		if b.src.Run != "" {
+			say("Start it: `%s`", b.src.Run)
+		}
 		return
 	}
 	for _, c := range b.view.Checks {

@@ -181,7 +181,9 @@ func (b *builder) checkProgress() *Check {
 	case gain > 0.02:
 		c.Level, c.Title = "note", "The search was still finding better designs"
 		c.Text = fmt.Sprintf("The last quarter of the evaluations brought %s of all gain in the %s. More trials would likely pay.", term.Percent(gain), what)
-		c.Command = fmt.Sprintf("daedalus run %s --trials %d", b.src.File, 2*max(b.spent(), 1))
+		if b.src.Run != "" {
+			c.Command = fmt.Sprintf("%s --trials %d", b.src.Run, 2*max(b.spent(), 1))
+		}
 	default:
 		c.Text = fmt.Sprintf("The last quarter of the evaluations brought %s of all gain in the %s.", term.Percent(gain), what)
 	}

@@ -249,7 +249,7 @@ func (b *builder) baselines(ctx context.Context, n int) (runs []*run, what, why 
 		r, _ := runOf(b.m, losses, violations, states)
 		return []*run{r}, fmt.Sprintf("%s, %s", rec.Name, rec.Searcher), "", nil
 	}
-	hint := fmt.Sprintf("To compare with random sampling, run `daedalus run %s --set search=random --out random` and give the result to `daedalus report --baseline`.", b.src.File)
+	hint := "To compare with random sampling, run the study with `--set search=random --out random` and give its database to `daedalus report --baseline`."
 	p, ok := b.src.Problem.(problem.Batcher)
 	if !ok {
 		return nil, "", "An evaluation is not cheap enough to repeat the study with random sampling. " + hint, nil

@@ -23,6 +23,8 @@ import (
 type Source struct {
 	Store    store.Store
 	File     string          // what commands call the study; "" means its name
+	Run      string          // the command that goes on with it, such as "daedalus run x.yaml"; "" if there is none
+	Enqueue  string          // the command that has designs tried, such as "daedalus enqueue x.yaml"; "" if there is none
 	Goal     metric.Goal     // what counts
 	Problem  problem.Problem // draws, labels and verifies designs, and shows what random sampling would reach
 	Method   search.Method   // as it was configured
@@ -102,7 +104,7 @@ func (b *builder) describe(ctx context.Context) (err error) {
 		b.src.File = rec.Name
 	}
 	v.Study = Study{
-		Name: rec.Name, File: b.src.File, Problem: rec.Problem, Searcher: rec.Searcher, Reason: rec.Reason,
+		Name: rec.Name, File: b.src.File, Run: b.src.Run, Enqueue: b.src.Enqueue, Problem: rec.Problem, Searcher: rec.Searcher, Reason: rec.Reason,
 		Seed: strconv.FormatUint(rec.Seed, 10), Created: rec.Created, Status: rec.Status, Stopped: rec.StopReason,
 		Running: rec.Status == "running", Engine: rec.Engine, Budget: b.src.Budget,
 	}

@@ -28,11 +28,11 @@ func (b *builder) question() string {
 		}
 		switch {
 		case o.Target != nil:
-			asks = append(asks, fmt.Sprintf("has %s%s nearest to %v", o.Metric, unit, *o.Target))
+			asks = append(asks, fmt.Sprintf("%s%s nearest to %v", o.Metric, unit, *o.Target))
 		case o.Direction == metric.Maximize:
-			asks = append(asks, fmt.Sprintf("has the most %s%s", o.Metric, unit))
+			asks = append(asks, fmt.Sprintf("the most %s%s", o.Metric, unit))
 		default:
-			asks = append(asks, fmt.Sprintf("has the least %s%s", o.Metric, unit))
+			asks = append(asks, fmt.Sprintf("the least %s%s", o.Metric, unit))
 		}
 	}
 	switch len(asks) {
@@ -40,9 +40,9 @@ func (b *builder) question() string {
 		s.WriteString(", what can be measured?")
 		return s.String()
 	case 1:
-		s.WriteString(", which " + asks[0])
+		s.WriteString(", which has " + asks[0])
 	default:
-		s.WriteString(", which are the best compromises: which " + and(asks))
+		s.WriteString(", which compromise best between " + and(asks))
 	}
 	var hard, soft []string
 	for _, l := range b.src.Goal.Limits {

@@ -56,7 +56,9 @@ type View struct {
 // Study says what was searched and how it went.
 type Study struct {
 	Name     string    `json:"name"`
-	File     string    `json:"file"`     // what commands call it: the study file or its database
+	File     string    `json:"file"`     // what commands that look at it call it: the study file or its database
+	Run      string    `json:"run"`      // the command that goes on with it, without a budget; "" if it is not known
+	Enqueue  string    `json:"enqueue"`  // the command that has a design tried again, without the design; "" if it is not known
 	Question string    `json:"question"` // in one sentence
 	Problem  string    `json:"problem"`
 	Searcher string    `json:"searcher"`

@@ -2,19 +2,17 @@
 // its measures.
 
 import { useMemo } from 'preact/hooks'
-import { useSignal } from '@preact/signals'
 import type { Archive, Loaded } from './data'
-import { Axes, Canvas, Choice, Figure, useWidth } from './figure'
+import { Choice, Figure, useWidth } from './figure'
 import { cut, number, percent, plural, title } from './format'
 import { cloud, pack } from './points'
 import { linear, of, type Scale } from './scale'
 import { choices, choose, hover, mask, picks, store, type Mask } from './state'
-import { css, painted, ramp } from './theme'
+import { css, painted, ramp, rgb } from './theme'
 import { colouring, Key, share, type Colouring } from './colouring'
-import { Brush, type At } from './drag'
-import { PlotTip } from './pairs'
+import { bright, Plot } from './kit'
 import { room } from './rows'
-import { Dots, dotSize, finder, ratio, spot, type Frame, type Placed } from './scatter'
+import { Dots, dotSize, finder, margin, ratio, spot, type Frame, type Placed } from './scatter'
 
 // A Picture is a way to draw the elites.
 interface Picture {
@@ -24,13 +22,13 @@ interface Picture {
   box?(row: number): readonly [number, number, number, number] | undefined // its cell, if that is a box
 }
 
-// coloursOf spreads the ramp over the elites; of a long tail of bad ones all
-// have the colour of the worst.
+// coloursOf spreads the ramp over the elites; the worst twentieth have the
+// colour of the worst, since they may be far off.
 function coloursOf(a: Archive, c: Loaded): { by: Colouring; best: number } {
   const xs = a.elites.map((e) => c.x[e.row]).filter(Number.isFinite).sort((p, q) => p - q)
   const at = (q: number) => xs[Math.round(q * (xs.length - 1))]
-  const low = a.better === 'high' && at(0) < at(0.05) - 2 * (at(1) - at(0.05)) ? at(0.05) : at(0)
-  const high = a.better === 'low' && at(1) > at(0.95) + 2 * (at(0.95) - at(0)) ? at(0.95) : at(1)
+  const low = at(a.better === 'high' ? 0.05 : 0)
+  const high = at(a.better === 'low' ? 0.95 : 1)
   const goal = a.better === 'high' ? at(1) : at(0)
   return { by: { ...colouring(c, [low, high]), flip: a.better === 'low' }, best: a.elites.find((e) => c.x[e.row] === goal)?.row ?? -1 }
 }
@@ -83,8 +81,7 @@ function grid(a: Archive, c: Loaded, by: Colouring, ax: number, ay: number, leve
         g.fillRect(x, y, w - gap, h - gap)
         const text = w >= 30 && h >= 16 ? number(Number(c.x[row].toPrecision(3))) : ''
         if (text && text.length * 6.4 < w - 4) {
-          const [r, gr, b] = ramp(t)
-          g.fillStyle = 0.3 * r + 0.59 * gr + 0.11 * b > 140 ? '#000' : '#fff'
+          g.fillStyle = bright(ramp(t)) ? '#000' : '#fff'
           g.fillText(text, x + w / 2, y + h / 2 + 0.5)
         }
       }
@@ -114,38 +111,30 @@ function voronoi(a: Archive, c: Loaded, by: Colouring, sx: Scale, sy: Scale, f: 
   const unit = (s: Scale, v: number) => (v - s.low) / (s.high - s.low)
   const ux = Float64Array.from(points, (p) => unit(sx, p[0]))
   const uy = Float64Array.from(points, (p) => unit(sy, p[1]))
-  // Centroids in buckets, about one in each: rings around a pixel's bucket are
-  // searched until no nearer one can follow.
-  const side = Math.max(1, Math.round(Math.sqrt(n)))
-  const buckets: number[][] = Array.from({ length: side * side }, () => [])
-  const slot = (u: number) => Math.min(Math.max(Math.floor(u * side), 0), side - 1)
-  for (let i = 0; i < n; i++) buckets[slot(uy[i]) * side + slot(ux[i])].push(i)
-  const nearest = (x: number, y: number): number => {
-    const bx = slot(x)
-    const by = slot(y)
-    let best = Infinity
-    let at = -1
-    for (let r = 0; r <= side; r++) {
-      if (at >= 0 && ((r - 1) / side) ** 2 > best) break
-      for (let j = by - r; j <= by + r; j++) {
-        if (j < 0 || j >= side) continue
-        const step = Math.abs(j - by) === r ? 1 : 2 * r
-        for (let i = bx - r; i <= bx + r; i += step) {
-          if (i < 0 || i >= side) continue
-          for (const q of buckets[j * side + i]) {
-            const d = (ux[q] - x) ** 2 + (uy[q] - y) ** 2
-            if (d < best) {
-              best = d
-              at = q
-            }
-          }
-        }
-      }
-    }
-    return at
-  }
+  // Centroids by their first measure: from a pixel's column one looks both ways,
+  // as far as a nearer one can be.
+  const order = Int32Array.from(ux, (_, i) => i).sort((i, j) => ux[i] - ux[j])
   const owner = new Int32Array(w * h)
-  for (let y = 0, i = 0; y < h; y++) for (let x = 0; x < w; x++) owner[i++] = nearest((x + 0.5) / w, 1 - (y + 0.5) / h)
+  for (let px = 0, start = 0; px < w; px++) {
+    const x = (px + 0.5) / w
+    while (start < n && ux[order[start]] < x) start++
+    for (let py = 0; py < h; py++) {
+      const y = 1 - (py + 0.5) / h
+      let best = Infinity
+      const look = (k: number): boolean => {
+        const q = order[k]
+        const d = (ux[q] - x) ** 2
+        const all = d + (uy[q] - y) ** 2
+        if (all < best) {
+          best = all
+          owner[py * w + px] = q
+        }
+        return d < best
+      }
+      for (let k = start; k < n && look(k); k++);
+      for (let k = start - 1; k >= 0 && look(k); k--);
+    }
+  }
   const rowOf = new Int32Array(n).fill(-1)
   const cellOf = new Map<number, number>()
   for (const e of a.elites) {
@@ -186,6 +175,32 @@ function voronoi(a: Archive, c: Loaded, by: Colouring, sx: Scale, sy: Scale, f: 
   }
 }
 
+// profile draws the cells of one measure as steps at the height of their elite.
+function profile(a: Archive, c: Loaded, sx: Scale, sy: Scale, f: Frame): Picture {
+  const n = a.cells
+  const row = new Map(a.elites.map((e) => [e.cell, e.row]))
+  const cell = new Map(a.elites.map((e) => [e.row, e.cell]))
+  const edge = (k: number) => sx(sx.low + ((sx.high - sx.low) * k) / n)
+  return {
+    draw(g, m) {
+      for (const [k, r] of row) {
+        g.globalAlpha = m.all || m.bits[r] ? 1 : 0.2
+        const y = Math.min(sy(c.x[r]), f.bottom)
+        g.fillStyle = css(rgb('--selected'), 0.12)
+        g.fillRect(edge(k), y, edge(k + 1) - edge(k), f.bottom - y)
+        g.fillStyle = css(rgb('--selected'))
+        g.fillRect(edge(k), y - 1.5, edge(k + 1) - edge(k), 3)
+      }
+      g.globalAlpha = 1
+    },
+    find: (x) => row.get(Math.floor(((sx.invert(x) - sx.low) / (sx.high - sx.low)) * n)) ?? -1,
+    spot(r) {
+      const k = cell.get(r)
+      return k === undefined ? undefined : [edge(k + 0.5), sy(c.x[r])]
+    },
+  }
+}
+
 // dots draws the elites as points of two columns, coloured by the objective.
 function dots(a: Archive, by: Colouring | undefined, x: Float64Array | Float32Array, y: Float64Array | Float32Array, sx: Scale, sy: Scale, f: Frame): Picture {
   const k = ratio()
@@ -213,16 +228,18 @@ function CellMarks(p: { picture: Picture; best: number }) {
   const at = p.best >= 0 ? p.picture.spot(p.best) : undefined
   const half = (p.best >= 0 && p.picture.box?.(p.best)?.[3]) || 12
   return (
-    <g class="marks">
-      {mark(p.best, 'top')}
+    <>
+      <g class="marks">
+        {mark(p.best, 'best')}
+        {picks.value.map((row) => mark(row, 'picked'))}
+        {mark(hover.value, 'hovered')}
+      </g>
       {at && (
         <text class="direct" x={at[0]} y={at[1] - half / 2 - 5} text-anchor="middle">
           best
         </text>
       )}
-      {picks.value.map((row) => mark(row, 'picked'))}
-      {mark(hover.value, 'hovered')}
-    </g>
+    </>
   )
 }
 
@@ -292,7 +309,6 @@ export function ArchiveFigure() {
 function Elites(p: { a: Archive; c: Loaded; by: Colouring; best: number; ax: number; ay: number; levels: number[] }) {
   const { a, c, by, ax, ay } = p
   const [ref, width] = useWidth<HTMLDivElement>()
-  const at = useSignal<At | undefined>(undefined)
   const mx = a.measures[ax]
   const my = ay >= 0 ? a.measures[ay] : undefined
   const height = Math.round(Math.min(Math.max(width * 0.7, 240), 440))
@@ -306,11 +322,11 @@ function Elites(p: { a: Archive; c: Loaded; by: Colouring; best: number; ax: num
     const sy = my
       ? linear(my.low, my.high, bottom, top)
       : of(c, bottom, top, room([Math.min(by.low, by.high), Math.max(by.low, by.high)], by.log, 0.06))
-    const left = Math.min(Math.max(...sy.ticks(6).map((t) => t.text.length), 2) * 6.5 + 16, width / 3)
+    const left = margin(sy, height)
     const f: Frame = { width, height, left, top, right: width - 14, bottom }
     const sx = linear(mx.low, mx.high, left, f.right)
     let picture: Picture
-    if (!my) picture = dots(a, undefined, cx.x, c.x, sx, sy, f)
+    if (!my) picture = a.kind === 'grid' ? profile(a, c, sx, sy, f) : dots(a, undefined, cx.x, c.x, sx, sy, f)
     else if (a.kind === 'grid') picture = grid(a, c, by, ax, ay, p.levels, sx, sy)
     else if (a.measures.length === 2 && a.centroids) picture = voronoi(a, c, by, sx, sy, f)
     else {
@@ -323,27 +339,25 @@ function Elites(p: { a: Archive; c: Loaded; by: Colouring; best: number; ax: num
   const columns = store.view.columns
   const name = (m: { column: number; metric: string }) => title(m.column >= 0 ? columns[m.column] : { name: m.metric })
   return (
-    <div class="plot" ref={ref} style={{ height: height + 'px' }}>
+    <div ref={ref} style={{ minHeight: height + 'px' }}>
       {model && (
-        <>
-          <Canvas width={width} height={height} draw={model.draw} label={`the archive: ${plural(a.elites.length, 'design')} by ${a.measures.map((m) => m.metric).join(', ')}`} />
-          <svg class="over" width={width} height={height}>
-            <Axes {...model.f} x={model.sx} y={model.sy} grid={!my} xTitle={name(mx)} yTitle={my ? name(my) : name({ column: c.id, metric: '' })} />
-            <CellMarks picture={model.picture} best={p.best} />
-            <Brush
-              {...model.f}
-              x={model.sx}
-              y={model.sy}
-              cx={mx.column >= 0 ? mx.column : undefined}
-              cy={my ? (my.column >= 0 ? my.column : undefined) : c.id}
-              find={model.picture.find}
-              at={at}
-            />
-          </svg>
-          <PlotTip at={at} width={width} ids={[c.id, ...a.measures.map((m) => m.column)]} />
-        </>
+        <Plot
+          frame={model.f}
+          x={model.sx}
+          y={model.sy}
+          xTitle={name(mx)}
+          yTitle={name(my ?? { column: c.id, metric: '' })}
+          grid={!my}
+          label={`the archive: ${plural(a.elites.length, 'design')} by ${a.measures.map((m) => m.metric).join(', ')}`}
+          draw={model.draw}
+          find={model.picture.find}
+          cx={mx.column >= 0 ? mx.column : undefined}
+          cy={my ? (my.column >= 0 ? my.column : undefined) : c.id}
+          tip={[c.id, ...a.measures.map((m) => m.column)]}
+        >
+          <CellMarks picture={model.picture} best={p.best} />
+        </Plot>
       )}
     </div>
   )
 }
-

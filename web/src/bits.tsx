@@ -1,7 +1,8 @@
 // Small parts that several sections use.
 
-import type { ComponentChildren } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import type { ComponentChildren, RefObject } from 'preact'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { effect } from '@preact/signals'
 import { hover, pick, store } from './state'
 import { cut, exact, number, value } from './format'
 import { painted } from './theme'
@@ -112,6 +113,18 @@ export function Value(p: { id: number; row: number; unit?: boolean }) {
       {cut(value(c.meta, x), 200)}
       {p.unit && c.meta.unit && !Number.isNaN(x) && <small> {c.meta.unit}</small>}
     </span>
+  )
+}
+
+// useHovered marks the element of the row under the pointer among those below
+// box, without rendering them again. They name their rows: data-row.
+export function useHovered(box: RefObject<HTMLElement | null>): void {
+  useLayoutEffect(() =>
+    effect(() => {
+      const at = box.current?.querySelector(`[data-row="${hover.value}"]`)
+      for (const e of box.current?.querySelectorAll('.hovered') ?? []) e.classList.remove('hovered')
+      at?.classList.add('hovered')
+    }),
   )
 }
 

@@ -3,7 +3,7 @@
 import { useCallback, useMemo } from 'preact/hooks'
 import { choices, choose, mask, store } from './state'
 import { cut, number, plural, title } from './format'
-import { ColumnChoice, Figure, useWidth } from './figure'
+import { ColumnChoice, Figure } from './figure'
 import { axis, bright, chosen, Lazy, levels, metrics, parameters, Plot, useDots, type Axis } from './kit'
 import { colouring, Key, share, type Colouring } from './colouring'
 import type { Frame } from './scatter'
@@ -57,8 +57,8 @@ function grid(x: Loaded, y: Loaded, z: Loaded): Grid {
     weight[j * nx + i]++
     n++
   }
-  // Wide enough for a few trials under the kernel wherever there are any.
-  const sigma = Math.min(Math.max(Math.sqrt((0.8 * nx * ny) / Math.max(n, 1)), 1.1), 4)
+  // Wide enough for some seventy trials under the kernel of an even spread.
+  const sigma = Math.min(Math.max(Math.sqrt((6 * nx * ny) / Math.max(n, 1)), 1.4), 5)
   if (!xs.levels) [mean, weight] = [mean, weight].map((v) => blur(v, nx, 1, ny, nx, sigma))
   if (!ys.levels) [mean, weight] = [mean, weight].map((v) => blur(v, ny, nx, nx, 1, sigma))
   const known: number[] = []
@@ -95,7 +95,18 @@ function lines(g: Grid, level: number): [number, number, number, number][] {
 
 function Drawn({ x, y, z, width, field, by }: { x: Loaded; y: Loaded; z: Loaded; width: number; field: Grid; by: Colouring }) {
   const height = Math.min(Math.max(width * 0.7, 260), 440)
-  const frame: Frame = { width, height, left: 58, top: 26, right: width - 14, bottom: height - 42 }
+  const left = Math.min(
+    Math.max(
+      ...axis(y, 0, 1)
+        .ticks(8)
+        .map((t) => t.text.length),
+      4,
+    ) *
+      6.6 +
+      14,
+    width / 3,
+  )
+  const frame: Frame = { width, height, left, top: 26, right: width - 14, bottom: height - 42 }
   const xs = useMemo(() => axis(x, frame.left, frame.right), [x, frame.right])
   const ys = useMemo(() => axis(y, frame.bottom, frame.top), [y, frame.bottom])
   const dots = useDots(x, y, xs, ys, frame)
@@ -171,12 +182,23 @@ function Isolines({ field, box, z }: { field: Grid; box: Frame; z: Loaded }) {
     const ky = (box.bottom - box.top) / field.ny
     const labels: [number, number][] = []
     return s.ticks(6).map(({ x, text }) => {
-      const parts = lines(field, back === Math.exp ? Math.log(x) : x).map(([a, b, c, d]) => [box.left + a * kx, box.top + b * ky, box.left + c * kx, box.top + d * ky])
+      const parts = lines(field, back === Math.exp ? Math.log(x) : x).map(([a, b, c, d]) => [
+        box.left + a * kx,
+        box.top + b * ky,
+        box.left + c * kx,
+        box.top + d * ky,
+      ])
       // The label stands where it is farthest from the others and the edges.
       let best: [number, number] | undefined
       let room = 24
       for (const [a, b] of parts) {
-        const d = Math.min(a - box.left, box.right - a, 2 * (b - box.top), 2 * (box.bottom - b), ...labels.map(([u, v]) => Math.hypot(u - a, 2 * (v - b))))
+        const d = Math.min(
+          a - box.left,
+          box.right - a,
+          2 * (b - box.top),
+          2 * (box.bottom - b),
+          ...labels.map(([u, v]) => Math.hypot(u - a, 2 * (v - b))),
+        )
         if (d > room) {
           room = d
           best = [a, b]
@@ -243,7 +265,6 @@ function Means({ field, box, by, x, y }: { field: Grid; box: Frame; by: Colourin
 }
 
 export function Contour() {
-  const [ref, width] = useWidth<HTMLDivElement>()
   const zs = useMemo(metrics, [])
   const { columns } = store.view
   const name = (key: string) => (id: number) => choose(key, columns[id].name)
@@ -253,29 +274,20 @@ export function Contour() {
   let y = chosen(choices.value['contour.y'], ids)
   if (y < 0 || y === x) y = ids.find((id) => id !== x) ?? -1
   const loaded = y >= 0 && z >= 0 ? store.all([x, y, z]) : undefined
-  const nothing = y < 0 ? 'This takes two parameters.' : z < 0 || columns[z].min === undefined ? 'Nothing was measured.' : ''
-  const c = columns[z]
   return (
     <Figure
       id="contour"
-      title={nothing ? 'Two parameters together' : `${cut(title(c), 50)} over two parameters`}
+      title={z < 0 ? 'Two parameters together' : `${cut(title(columns[z]), 50)} over two parameters`}
+      absent={y < 0 ? 'This takes two parameters.' : columns[z]?.min === undefined ? 'Nothing was measured.' : ''}
       tools={
-        !nothing && (
-          <>
-            <ColumnChoice label="x" id={x} ids={ids} on={name('contour.x')} />
-            <ColumnChoice label="y" id={y} ids={ids} on={name('contour.y')} />
-            <ColumnChoice label="colour" id={z} ids={zs} on={name('contour.z')} />
-          </>
-        )
+        <>
+          <ColumnChoice label="x" id={x} ids={ids} on={name('contour.x')} />
+          <ColumnChoice label="y" id={y} ids={ids} on={name('contour.y')} />
+          <ColumnChoice label="colour" id={z} ids={zs} on={name('contour.z')} />
+        </>
       }
     >
-      {nothing ? (
-        <p class="absent">{nothing}</p>
-      ) : (
-        <div ref={ref}>
-          <Lazy height={360}>{loaded && width > 0 && <Mean x={loaded[0]} y={loaded[1]} z={loaded[2]} width={width} />}</Lazy>
-        </div>
-      )}
+      <Lazy height={420}>{(width) => loaded && <Mean x={loaded[0]} y={loaded[1]} z={loaded[2]} width={width} />}</Lazy>
     </Figure>
   )
 }

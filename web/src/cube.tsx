@@ -10,7 +10,8 @@ import { of } from './scale'
 import { hover, mask, pick, store } from './state'
 import { colour, css, rgb } from './theme'
 import type { At } from './drag'
-import { span, PlotTip } from './pairs'
+import { PlotTip } from './kit'
+import { span } from './pairs'
 import { Dots, dotSize, drawFront, finder, Marks, ratio, type Frame } from './scatter'
 
 // arrow says which way an objective is better.
@@ -153,7 +154,7 @@ export function Cube(p: { columns: Loaded[]; kind: Uint8Array }) {
             class="over turn"
             width={width}
             height={height}
-            tabIndex={0}
+            tabindex={0}
             aria-label="arrow keys turn the cube"
             onKeyDown={(e) => {
               const d = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] }[e.key]

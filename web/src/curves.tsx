@@ -3,7 +3,7 @@
 import { useMemo } from 'preact/hooks'
 import { choices, choose, hover, mask, picks, store } from './state'
 import { number, plural } from './format'
-import { Choice, Figure, useWidth } from './figure'
+import { Choice, Figure } from './figure'
 import { Lazy, Plot, record, Swatches, useBlock } from './kit'
 import { room } from './rows'
 import type { Frame } from './scatter'
@@ -20,7 +20,7 @@ interface Lines {
 
 function lines(row: ArrayLike<number>): Lines {
   const start = new Map<number, [number, number]>()
-  for (let i = 0; i < row.length; ) {
+  for (let i = 0; i < row.length;) {
     const from = i
     while (i < row.length && row[i] === row[from]) i++
     start.set(row[from], [from, i])
@@ -31,7 +31,19 @@ function lines(row: ArrayLike<number>): Lines {
   return { start, shown: all.filter((r, i) => i % every === 0 || front[r]) }
 }
 
-function Drawn({ row, step, value, name, width }: { row: ArrayLike<number>; step: ArrayLike<number>; value: ArrayLike<number>; name: string; width: number }) {
+function Drawn({
+  row,
+  step,
+  value,
+  name,
+  width,
+}: {
+  row: ArrayLike<number>
+  step: ArrayLike<number>
+  value: ArrayLike<number>
+  name: string
+  width: number
+}) {
   const state = store.column(record('state'))
   const l = useMemo(() => lines(row), [row])
   const meta = store.view.columns.find((c) => c.part === 'metric' && c.name === name)
@@ -61,7 +73,9 @@ function Drawn({ row, step, value, name, width }: { row: ArrayLike<number>; step
     const path = (r: number, to: (x: number, y: number) => void) => {
       const [a, b] = l.start.get(r)!
       const every = Math.max(Math.floor((b - a) / 300), 1)
-      for (let i = a; i < b; i++) if (((i - a) % every === 0 || i === b - 1) && Number.isFinite(value[i])) to(xs(step[i]), Math.min(Math.max(ys(value[i]), frame.top), frame.bottom))
+      for (let i = a; i < b; i++)
+        if (((i - a) % every === 0 || i === b - 1) && Number.isFinite(value[i]))
+          to(xs(step[i]), Math.min(Math.max(ys(value[i]), frame.top), frame.bottom))
     }
     const front = onFront()
     const pruned = state?.meta.values?.indexOf('pruned') ?? -1
@@ -128,7 +142,9 @@ function Drawn({ row, step, value, name, width }: { row: ArrayLike<number>; step
         <Lit d={model.d} />
       </Plot>
       <p class="note">
-        {l.shown.length < l.start.size ? `${number(l.shown.length)} of ${plural(l.start.size, 'trial')}: all of the front and an even sample of the others. ` : ''}
+        {l.shown.length < l.start.size
+          ? `${number(l.shown.length)} of ${plural(l.start.size, 'trial')}: all of the front and an even sample of the others. `
+          : ''}
         {store.view.curves!.note}
       </p>
     </>
@@ -155,7 +171,6 @@ function Loading({ k, name, width }: { k: number; name: string; width: number })
 }
 
 export function Curves() {
-  const [ref, width] = useWidth<HTMLDivElement>()
   const c = store.view.curves
   const k = Math.max(c?.metrics.indexOf(choices.value['curves'] ?? '') ?? 0, 0)
   return (
@@ -164,24 +179,22 @@ export function Curves() {
       wide={!c}
       title="How trials developed"
       missing="curves"
+      absent={c?.points ? '' : 'No trial reported results on the way.'}
       tools={
-        c && c.metrics.length > 1 && <Choice label="metric" value={c.metrics[k]} options={c.metrics.map((m) => ({ value: m, text: m }))} on={(v) => choose('curves', v)} />
+        c &&
+        c.metrics.length > 1 && (
+          <Choice label="metric" value={c.metrics[k]} options={c.metrics.map((m) => ({ value: m, text: m }))} on={(v) => choose('curves', v)} />
+        )
       }
     >
-      {!c || c.points === 0 ? (
-        <p class="absent">No trial reported results on the way.</p>
-      ) : (
-        <div ref={ref}>
-          <Swatches
-            items={[
-              { name: 'on the front', colour: '--front' },
-              { name: 'stopped early', colour: '--cat-3' },
-              { name: 'others', colour: '--point' },
-            ]}
-          />
-          <Lazy height={320}>{width > 0 && <Loading k={k} name={c.metrics[k]} width={width} />}</Lazy>
-        </div>
-      )}
+      <Swatches
+        items={[
+          { name: 'on the front', colour: '--front' },
+          { name: 'stopped early', colour: '--cat-3' },
+          { name: 'others', colour: '--point' },
+        ]}
+      />
+      <Lazy height={320}>{(width) => <Loading k={k} name={c!.metrics[k]} width={width} />}</Lazy>
     </Figure>
   )
 }

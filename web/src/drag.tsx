@@ -113,8 +113,8 @@ export function Brush(p: {
     if (!d) {
       const row = look(e, px, py)
       const z = zone(px, py, false)
-      const cursor = ['', 'ew-resize', 'ns-resize', 'nwse-resize', 'ew-resize', '', 'nesw-resize', '', 'ns-resize', 'nesw-resize', '', '', 'nwse-resize'][z]
-      ;(e.currentTarget as SVGElement).style.cursor = cursor || (z === 16 && row < 0 ? 'move' : row >= 0 && p.picks !== false ? 'pointer' : 'crosshair')
+      const cursor = ['', 'ew', 'ns', 'nwse', 'ew', '', 'nesw', '', 'ns', 'nesw', '', '', 'nwse'][z]
+      ;(e.currentTarget as SVGElement).style.cursor = cursor ? cursor + '-resize' : row >= 0 && p.picks !== false ? 'pointer' : z ? 'move' : 'crosshair'
       return
     }
     const dx = px - d.from[0]
@@ -154,8 +154,14 @@ export function Brush(p: {
     drag.current = null
     leave()
   }
+  // Grips are short bars on the edges that can be moved.
+  const grips =
+    box &&
+    [bx && box[0], bx && box[2]].map((x) => (x === undefined ? '' : `M${x} ${(box[1] + box[3]) / 2 - 7}v14`)).join('') +
+      [by && box[1], by && box[3]].map((y) => (y === undefined ? '' : `M${(box[0] + box[2]) / 2 - 7} ${y}h14`)).join('')
   return (
     <g class="brushing">
+      {grips && <path class="grips" d={grips} />}
       {box && <rect class="brush" x={box[0]} y={box[1]} width={Math.max(box[2] - box[0], 1)} height={Math.max(box[3] - box[1], 1)} />}
       <rect
         class="sense"

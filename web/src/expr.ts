@@ -16,21 +16,11 @@ type Kind = '' | 'number' | 'boolean' | 'string'
 
 interface Node {
   op: string
-  at: number
-  from: number // of its text
-  to: number
-  height: number
+  at: number // of its operator
+  from: number // of its first word
   kids: Node[]
   ops?: string[] // of a chain: between the kids
   value: string | number | boolean // of a constant, or the name
-}
-
-interface Token {
-  kind: 'end' | 'number' | 'string' | 'name' | 'op'
-  at: number
-  to: number
-  text: string
-  raw?: boolean // a name in backquotes
 }
 
 class Mistake extends Error {
@@ -45,96 +35,48 @@ class Mistake extends Error {
 const aggregates = ['sum', 'len', 'count', 'all', 'any']
 export const functions = ['abs', 'floor', 'ceil', 'round', 'sqrt', 'log', 'log2', 'exp', 'min', 'max', 'active', ...aggregates]
 const keywords = ['and', 'or', 'not', 'in', 'true', 'false']
-const operators = '=> == != <= >= && || ** < > ! + - * / % ^ ( ) [ ] , ? : ='.split(' ')
-const word = /[\p{L}\p{Nd}_]*/uy
+const comparisons = ['==', '!=', '<', '<=', '>', '>=']
+
+// A token: a number, a keyword before a bracket, a name, a name in backquotes, a
+// string, an operator, or the end.
+const token =
+  /[ \t\r\n]*(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\p{L}\p{Nd}_])|((?:and|or|not|in|true|false)(?=\[)|[\p{L}_][\p{L}\p{Nd}_]*(?:\.[\p{L}\p{Nd}_]+|\[\d+\])*)|`([^`\n\r]+)`|('(?:[^'\\]|\\[\\'"nrt])*'|"(?:[^"\\]|\\[\\'"nrt])*")|(=>|[=!<>]=|&&|\|\||\*\*|[<>!+\-*/%^()[\],?:=])|$)/uy
 
 function parse(src: string): Node {
-  if (src.length > 1 << 14) throw new Mistake(0, 'the condition is too long')
-  let pos = 0
-  let last = 0 // where the token before ends
+  let at = 0 // of the token
+  let word: string | undefined // of a name, keyword or operator
+  let raw: string | undefined // of a name in backquotes
+  let held: string | number | undefined // of a constant
   let nest = 0
-  let tok: Token = { kind: 'end', at: 0, to: 0, text: '' }
 
-  const wrong = (at: number, found: string, want: string): never => {
-    throw new Mistake(at, `found ${found}; expected ${want}`)
+  const fail = (want: string, place = at): never => {
+    throw new Mistake(place, 'expected ' + want)
   }
-  const fail = (want: string): never =>
-    wrong(tok.at, tok.kind === 'end' ? 'the end' : `“${src.slice(tok.at, tok.to)}”`, tok.kind === 'op' && tok.text === '=' ? '== for comparison' : want)
-  const wordEnd = (i: number) => {
-    word.lastIndex = i
-    word.test(src)
-    return word.lastIndex
-  }
-  const matchAt = (r: RegExp, i: number) => {
-    r.lastIndex = i
-    return r.exec(src)?.[0] ?? ''
-  }
+  if (src.length > 1 << 14) fail('a shorter condition')
 
   function next(): void {
-    last = tok.to
-    while (pos < src.length && ' \t\r\n'.includes(src[pos])) pos++
-    const i = pos
-    const set = (kind: Token['kind'], to: number, text: string, raw?: boolean) => {
-      tok = { kind, at: i, to, text, raw }
-      pos = to
+    const before = token.lastIndex
+    const m = token.exec(src)
+    if (!m) {
+      at = before + /^[ \t\r\n]*/.exec(src.slice(before))![0].length
+      const c = src[at]
+      if (c === '"' || c === "'") fail(`a closing ${c}, with the escapes \\\\ \\' \\" \\n \\r \\t before it`)
+      if (c === '`') fail('a name in backquotes on one line')
+      fail(c >= '0' && c <= '9' ? 'a number, or quotes around a word that begins with a digit' : 'an operator, a name, a number or a string')
     }
-    if (i === src.length) return set('end', i, '')
-    const c = src[i]
-    const digits = matchAt(/(\d+\.?\d*|\.\d+)(e[+-]?\d+)?/iy, i)
-    if (digits) {
-      const j = i + digits.length
-      const end = wordEnd(j)
-      if (end > j) wrong(i, `“${src.slice(i, end)}”`, 'a number, or quotes around a word that begins with a digit')
-      if (!Number.isFinite(Number(digits))) wrong(i, digits, 'a number below 1.8e308')
-      return set('number', j, digits)
-    }
-    if (c === "'" || c === '"') {
-      let s = ''
-      for (let j = i + 1; j < src.length; j++) {
-        let d = src[j]
-        if (d === c) return set('string', j + 1, s)
-        if (d === '\\') {
-          const k = '\\\'"nrt'.indexOf(src[++j] ?? ' ')
-          if (k < 0) wrong(j - 1, 'a backslash', 'one of the escapes \\\\ \\\' \\" \\n \\r \\t')
-          d = '\\\'"\n\r\t'[k]
-        }
-        s += d
-      }
-      wrong(i, 'a string without end', 'a closing ' + c)
-    }
-    if (c === '`') {
-      const name = matchAt(/`[^`\n\r]+`/y, i)
-      if (!name) wrong(i, 'a backquote', 'a name in backquotes on one line')
-      return set('name', i + name.length, name.slice(1, -1), true)
-    }
-    let j = wordEnd(i)
-    if (j > i && !/\p{Nd}/u.test(c)) {
-      for (;;) {
-        const index = keywords.includes(src.slice(i, j)) ? '' : matchAt(/\[\d+\]/y, j)
-        if (index) j += index.length
-        else if (src[j] === '.') {
-          const end = wordEnd(j + 1)
-          if (end === j + 1) wrong(j, '“.”', 'a name after the dot')
-          j = end
-        } else break
-      }
-      return set('name', j, src.slice(i, j))
-    }
-    const o = operators.find((o) => src.startsWith(o, i))
-    if (!o) wrong(i, `“${String.fromCodePoint(src.codePointAt(i)!)}”`, 'an operator, a name, a number or a string')
-    set('op', i + o!.length, o!)
+    const [all, digits, name, quoted, string, operator] = m!
+    at = token.lastIndex - all.trimStart().length
+    word = name ?? operator
+    raw = quoted
+    held = digits !== undefined ? Number(digits) : string?.slice(1, -1).replace(/\\(.)/g, (_, c: string) => ({ n: '\n', r: '\r', t: '\t' })[c] ?? c)
+    if (held === Infinity) fail('a number below 1.8e308')
   }
-
-  const is = (...texts: string[]) => (tok.kind === 'op' || (tok.kind === 'name' && !tok.raw)) && texts.includes(tok.text)
+  const is = (...texts: string[]) => word !== undefined && texts.includes(word)
   const accept = (...texts: string[]) => is(...texts) && (next(), true)
-  const expect = (text: string, want: string) => accept(text) || fail(want)
-  const make = (op: string, at: number, from: number, kids: Node[], value: Node['value'] = ''): Node => {
-    const height = kids.reduce((h, k) => Math.max(h, k.height + 1), 0)
-    if (height > 1000) wrong(at, 'an operator', 'at most 1000 operators in one chain')
-    return { op, at, from, to: last, height, kids, value }
-  }
+  const expect = (text: string, want = `'${text}'`) => accept(text) || fail(want)
+  const node = (op: string, at: number, kids: Node[], value: Node['value'] = ''): Node => ({ op, at, from: kids.reduce((a, k) => Math.min(a, k.from), at), kids, value })
   const nested = (f: () => Node) => (): Node => {
-    if (++nest > 200) wrong(tok.at, 'an expression', 'at most 200 levels of nesting')
+    if (++nest > 200) fail('at most 200 levels of nesting')
     const n = f()
     nest--
     return n
@@ -142,109 +84,111 @@ function parse(src: string): Node {
 
   const expr: () => Node = nested(() => {
     const c = implies()
-    const at = tok.at
+    const place = at
     if (!accept('?')) return c
     const a = expr()
-    expect(':', "':' and the other value of the condition")
-    return make('?', at, c.from, [c, a, expr()])
+    expect(':')
+    return node('?', place, [c, a, expr()])
   })
   const implies: () => Node = nested(() => {
     const a = or()
-    const at = tok.at
-    return accept('=>') ? make('=>', at, a.from, [a, implies()]) : a
+    const place = at
+    return accept('=>') ? node('=>', place, [a, implies()]) : a
   })
   const joined = (op: string, sign: string, part: () => Node) => () => {
     const a = part()
-    const at = tok.at
+    const place = at
     const kids = [a]
     while (accept(op, sign)) kids.push(part())
-    return kids.length > 1 ? make(op, at, a.from, kids) : a
+    return kids.length > 1 ? node(op, place, kids) : a
   }
   const not: () => Node = nested(() => {
-    const at = tok.at
-    return accept('not', '!') ? make('not', at, at, [not()]) : compare()
+    const place = at
+    return accept('not', '!') ? node('not', place, [not()]) : compare()
   })
   const or = joined('or', '||', joined('and', '&&', not))
+  const list = (kids: Node[], end: string) => {
+    do kids.push(expr())
+    while (accept(','))
+    expect(end, `',' or '${end}'`)
+    return kids
+  }
 
   function compare(): Node {
     const a = sum()
-    const at = tok.at
+    const place = at
     if (is('in', 'not')) {
       const op = accept('not') ? 'not in' : 'in'
-      expect('in', "'in'")
-      expect('[', "'[' and a list of values")
-      const kids = [a, expr()]
-      while (accept(',')) kids.push(expr())
-      expect(']', "',' or ']'")
-      return make(op, at, a.from, kids)
+      expect('in')
+      expect('[')
+      return node(op, place, list([a], ']'))
     }
     const kids = [a]
     const ops: string[] = []
-    while (tok.kind === 'op' && ['==', '!=', '<', '<=', '>', '>='].includes(tok.text)) {
-      ops.push(tok.text)
-      if (ops.length > 1 && ops.includes('!=')) fail("no != in a chain of comparisons: join two with 'and'")
-      if (ops.some((o) => o[0] === '<') && ops.some((o) => o[0] === '>')) fail("comparisons of a chain to point one way: join two with 'and'")
+    while (is(...comparisons)) {
+      ops.push(word!)
+      const two = (o: string) => ops.some((p) => p[0] === o)
+      if ((ops.length > 1 && two('!')) || (two('<') && two('>'))) fail("comparisons of a chain to point one way, without !=: join two with 'and'")
       next()
       kids.push(sum())
     }
-    if (ops.length < 2) return ops.length ? make(ops[0], at, a.from, kids) : a
-    return { ...make('chain', at, a.from, kids), ops }
+    if (is('=')) fail('== for comparison')
+    return ops.length ? { ...node(ops.length > 1 ? 'chain' : ops[0], place, kids), ops: ops.length > 1 ? ops : undefined } : a
   }
   const left = (ops: string[], part: () => Node) => () => {
     let a = part()
-    while (is(...ops)) {
-      const { text, at } = tok
+    for (let n = 0; is(...ops); n++) {
+      if (n === 1000) fail('at most 1000 operators in one chain')
+      const [op, place] = [word!, at]
       next()
-      a = make(text, at, a.from, [a, part()])
+      a = node(op, place, [a, part()])
     }
     return a
   }
   const unary: () => Node = nested(() => {
-    const from = tok.at
-    if (accept('-')) return make('neg', from, from, [unary()])
+    const place = at
+    if (accept('-')) return node('neg', place, [unary()])
     const a = primary()
-    const at = tok.at
-    return accept('^', '**') ? make('^', at, from, [a, unary()]) : a
+    const power = at
+    return accept('^', '**') ? node('^', power, [a, unary()]) : a
   })
   const sum = left(['+', '-'], left(['*', '/', '%'], unary))
 
   function primary(): Node {
-    const t = tok
-    const constant = (value: Node['value']) => (next(), make('const', t.at, t.at, [], value))
-    if (t.kind === 'number') return constant(Number(t.text))
-    if (t.kind === 'string') return constant(t.text)
-    if (is('true', 'false')) return constant(t.text === 'true')
-    if (t.kind === 'name' && (t.raw || !keywords.includes(t.text))) {
+    const place = at
+    const constant = held ?? (is('true', 'false') ? word === 'true' : undefined)
+    if (constant !== undefined) {
       next()
-      if (!t.raw && is('(')) return call(t)
-      return make('name', t.at, t.at, [], t.text)
+      return node('const', place, [], constant)
     }
     if (accept('(')) {
       const n = expr()
-      expect(')', "')'")
+      expect(')')
       return n
     }
-    return fail('a value')
+    const name = raw ?? word
+    if (name === undefined || (word !== undefined && (keywords.includes(word) || !/[\p{L}_]/u.test(word)))) fail('a value')
+    const plain = word !== undefined
+    next()
+    return plain && is('(') ? call(name!, place) : node('name', place, [], name)
   }
 
-  function call(t: Token): Node {
-    if (!functions.includes(t.text)) {
-      const near = nearest(t.text, functions)
-      wrong(t.at, `“${t.text}”`, near ? `a function: did you mean ${near}?` : 'one of the functions ' + functions.join(' '))
+  function call(name: string, place: number): Node {
+    if (!functions.includes(name)) {
+      const near = nearest(name, functions)
+      fail(near ? `a function: did you mean ${near}?` : 'one of the functions ' + functions.join(' '), place)
     }
     next()
-    const kids = [expr()]
-    while (accept(',')) kids.push(expr())
-    expect(')', "',' or ')'")
-    if (kids.length > 1 && t.text !== 'min' && t.text !== 'max') wrong(t.at, `${t.text} with ${kids.length} arguments`, 'one argument')
-    const named = t.text === 'active' || t.text === 'len'
-    if (named && kids[0].op !== 'name') wrong(kids[0].at, 'an expression', `the name of a parameter in ${t.text}(...)`)
-    return make(t.text === 'active' ? 'active' : 'call', t.at, t.at, kids, t.text)
+    const kids = list([], ')')
+    if (kids.length > 1 && name !== 'min' && name !== 'max') fail(`one argument of ${name}()`, place)
+    if ((name === 'active' || name === 'len') && kids[0].op !== 'name') fail('the name of a parameter', kids[0].at)
+    return node(name === 'active' ? name : 'call', place, kids, name)
   }
 
+  token.lastIndex = 0
   next()
   const root = expr()
-  if (tok.kind !== 'end') fail('an operator or the end')
+  if (word !== undefined || raw !== undefined || held !== undefined) fail('an operator or the end')
   return root
 }
 
@@ -371,10 +315,6 @@ export function compile(text: string, columns: Column[]): Condition {
     return each ? { ids: each, repeated: true } : { ids: one === undefined ? [] : [one], repeated: false }
   }
   const exists = (name: Node['value']) => find(String(name)).ids.length > 0
-  const show = (n: Node) => {
-    const s = text.slice(n.from, n.to)
-    return s.length > 40 ? s.slice(0, 37) + '…' : s
-  }
 
   let inside = '' // the aggregate we are in
   let count = -1 // its instances; -1 if none were seen yet
@@ -403,9 +343,9 @@ export function compile(text: string, columns: Column[]): Condition {
       return { kind: '', f: () => NaN }
     }
     if (repeated && !inside) {
-      wrong(n.at, `${n.value} has one value an instance: put it into an aggregate such as sum(...), all(...) or count(...)`)
+      wrong(n.at, `${n.value} has one value an instance: put it into sum(...), all(...), count(...) or the like`)
     } else if (repeated && count >= 0 && count !== ids.length) {
-      wrong(n.at, `${n.value} has ${ids.length} instances where another name in ${inside}() has ${count}`)
+      wrong(n.at, `${n.value} has ${ids.length} instances, another name in ${inside}() ${count}`)
     }
     if (repeated) count = ids.length
     const at = ids.map((id) => {
@@ -432,7 +372,7 @@ export function compile(text: string, columns: Column[]): Condition {
 
   function need(n: Node, want: Kind, by: string): F {
     const { kind, f } = build(n)
-    if (kind && want && kind !== want) wrong(n.from, `${show(n)} is a ${kind}, but ${by} needs a ${want}`)
+    if (kind && want && kind !== want) wrong(n.from, `${by} needs a ${want}; this is a ${kind}`)
     return f
   }
 
@@ -451,7 +391,7 @@ export function compile(text: string, columns: Column[]): Condition {
         const w = n.kids[bareWord(n, j) ? j : i]
         // 'width == widht': rather a misspelt name than a string.
         if (w.op === 'name' && !exists(w.value)) unknown(w)
-        else wrong(n.kids[i].from, `${show(n.kids[j])} is a ${a} and ${show(n.kids[i])} a ${b}: they are never equal`)
+        else wrong(n.kids[i].from, `a ${a} and a ${b} are never equal`)
       }
     }
     const compared = (op: string, a: Part, b: Part): F => {
@@ -513,7 +453,7 @@ export function compile(text: string, columns: Column[]): Condition {
     const instances = count
     if (instances < 0) {
       if (name !== 'min' && name !== 'max' && mistakes.length === before) {
-        wrong(n.kids[0].from, `${name}() needs something repeated, but ${show(n.kids[0])} has one value`)
+        wrong(n.kids[0].from, `${name}() needs something repeated; this has one value`)
       }
       return { kind: truth ? 'boolean' : 'number', f } // the smallest of one number
     }
@@ -565,7 +505,7 @@ export function compile(text: string, columns: Column[]): Condition {
         const q = build(c)
         const kind = p.kind || q.kind
         if (p.kind && q.kind && p.kind !== q.kind) {
-          wrong(c.from, `the two values of a condition must be of one kind, but ${show(b)} is a ${p.kind} and ${show(c)} a ${q.kind}`)
+          wrong(c.from, `both values must be of one kind; these are a ${p.kind} and a ${q.kind}`)
         }
         return {
           kind,

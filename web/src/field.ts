@@ -52,13 +52,13 @@ export class Field {
   private g: CanvasRenderingContext2D
   private image: ImageData
   private out: Uint32Array
-  private full: Int32Array // covered by the points of kind 1
+  protected full: Int32Array // covered by the points of kind 1
   private hollow: Int32Array | undefined // and of kind 2
   private sums: Int32Array[] | undefined // of their colours
   private was: Uint8Array
   private stamps: Stamp[]
-  private top = 0 // the lines of pixels that changed
-  private bottom = 0
+  protected top = 0 // the lines of pixels that changed
+  protected bottom = 0
   private look = ''
   private discs = table([0, 0, 0], 0)
   private rings = this.discs

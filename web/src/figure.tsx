@@ -18,10 +18,11 @@ export function Figure(p: {
   note?: ComponentChildren
   tools?: ComponentChildren
   missing?: string
+  absent?: string // why there is nothing to draw, if the view does not say
   wide?: boolean
   children?: ComponentChildren
 }) {
-  const why = p.missing ? store.view.missing[p.missing] : undefined
+  const why = (p.missing && store.view.missing[p.missing]) || p.absent || undefined
   return (
     <section class={p.wide ? 'figure wide' : 'figure'} id={p.id} aria-label={p.title}>
       <header>

@@ -7,7 +7,7 @@ import { condition, store, where } from './state'
 
 export function focusFilter(): void {
   const box = document.getElementById('filter') as HTMLInputElement | null
-  box?.focus()
+  box?.focus({ preventScroll: true })
   box?.select()
 }
 
@@ -29,9 +29,10 @@ function offers(text: string, caret: number): { from: number; words: string[] } 
   if (compared) all = compared.kind === 'number' ? [] : (compared.values ?? []).slice(0, 200).map(quote)
   else if (word) all = [...names(columns).map(quoteName), ...functions.map((f) => f + '('), 'and', 'or', 'not', 'in [']
   const low = word.toLowerCase().replace('`', '')
-  const fits = all.filter((w) => w.toLowerCase().includes(low) && w !== word && w.length < 200)
-  const starts = (w: string) => Number(!w.toLowerCase().replace('`', '').startsWith(low))
-  return { from, words: fits.sort((a, b) => starts(a) - starts(b)).slice(0, most) }
+  // Those that begin with it come first; one letter within says too little.
+  const where = (w: string) => w.toLowerCase().replace('`', '').indexOf(low)
+  const fits = all.filter((w) => w !== word && w.length < 200 && (low.length < 2 ? where(w) === 0 : where(w) >= 0))
+  return { from, words: fits.sort((a, b) => Math.sign(where(a)) - Math.sign(where(b))).slice(0, most) }
 }
 
 export function Filter() {

@@ -4,7 +4,7 @@ import './fronts.css'
 import { store } from './state'
 import { ArchiveFigure } from './archive'
 import { HistoryFigure } from './history'
-import { Pairs } from './pairs'
+import { pairIds, Pairs } from './pairs'
 import { ParallelFigure } from './parallel'
 import { FrontFigure } from './scatter'
 
@@ -14,7 +14,7 @@ export function Fronts() {
   return (
     <div class="figures">
       <FrontFigure />
-      <HistoryFigure wide={!many && !archive} />
+      <HistoryFigure wide={many ? pairIds().length > 3 : !archive} />
       {many && <Pairs />}
       <ArchiveFigure />
       <ParallelFigure />

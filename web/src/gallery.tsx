@@ -48,28 +48,27 @@ export function Gallery() {
       id="gallery"
       wide
       title={front.rows.length === 1 ? 'The best design' : 'The designs of the front'}
+      absent={front.rows.length ? '' : 'There is no finished design yet.'}
       note={
-        front.rows.length > 0 && (
-          <>
-            {!front.feasible && 'No design keeps every limit; these miss them least. '}
-            {!drawings && missing.drawings}
-            {shown.length < front.rows.length && `An even sample of ${plural(front.rows.length, 'design')}. `}
-          </>
-        )
+        <>
+          {!front.feasible && 'No design keeps every limit; these miss them least. '}
+          {!drawings && missing.drawings}
+          {shown.length < front.rows.length && `An even sample of ${plural(front.rows.length, 'design')}. `}
+        </>
       }
     >
-      {front.rows.length === 0 ? (
-        <p class="absent">There is no finished design yet.</p>
-      ) : (
-        <div class={drawings ? 'gallery' : 'gallery plain'}>
-          {shown.slice(0, most).map(({ row, k }) => (
-            <Card key={row} row={row} label={front.labels?.[k]} />
-          ))}
-        </div>
-      )}
+      <div class={drawings ? 'gallery' : 'gallery plain'}>
+        {shown.slice(0, most).map(({ row, k }) => (
+          <Card key={row} row={row} label={front.labels?.[k]} />
+        ))}
+      </div>
       {every > 1 && (
         <button class="plain tools" aria-expanded={whole} onClick={() => setWhole(!whole)}>
-          {whole ? 'Fewer' : front.rows.length > most ? `The first ${most} of ${plural(front.rows.length, 'design')}` : `All ${plural(front.rows.length, 'design')}`}
+          {whole
+            ? 'Fewer'
+            : front.rows.length > most
+              ? `The first ${most} of ${plural(front.rows.length, 'design')}`
+              : `All ${plural(front.rows.length, 'design')}`}
         </button>
       )}
     </Figure>

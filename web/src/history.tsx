@@ -6,9 +6,10 @@ import { useSignal, type Signal } from '@preact/signals'
 import { Prose } from './bits'
 import { Axes, Figure, useWidth } from './figure'
 import { number, plural, title } from './format'
-import { linear, logarithmic, type Scale } from './scale'
+import { linear, logarithmic, whole, type Scale } from './scale'
 import { store } from './state'
 import { room } from './rows'
+import { margin } from './scatter'
 import { Tip } from './tip'
 
 // upTo is the last index whose trial number is at most x, or -1.
@@ -77,9 +78,10 @@ function Lines({ of: history }: { of: History }) {
   }
   const [a, b] = room([low, high], log, 0.06)
   const y = (log ? logarithmic : linear)(a, b, bottom, top)
-  const left = Math.max(...y.ticks(5).map((t) => t.text.length), 2) * 6.5 + 16
+  const left = margin(y, height)
   const right = width - (width > 420 ? 104 : 14) // labels stand at the ends of the lines
-  const x = linear(0, trials[last], left, right)
+  const s = linear(0, trials[last], left, right)
+  const x = Object.assign(s, { ticks: whole(s) })
   const steps = (ts: number[], vs: number[]) =>
     ts.map((t, k) => (k === 0 ? `M${x(t).toFixed(1)} ${y(vs[k]).toFixed(1)}` : `H${x(t).toFixed(1)}V${y(vs[k]).toFixed(1)}`)).join('')
   const line = (ts: number[], vs: number[]) => 'M' + ts.map((t, k) => `${x(t).toFixed(1)} ${y(vs[k]).toFixed(1)}`).join('L')
@@ -91,7 +93,7 @@ function Lines({ of: history }: { of: History }) {
   const sign = endY <= baseEnd ? -1 : 1
   const unit = history.unit && !volume ? ' ' + history.unit : ''
   const label = (text: string, value: number, py: number, name: string) => (
-    <text class={'end ' + name} x={right + 8} y={py}>
+    <text class={'name ' + name} x={right + 8} y={py}>
       <tspan>{text}</tspan>
       <tspan x={right + 8} dy="14">
         {number(value) + unit}
@@ -120,9 +122,10 @@ function Lines({ of: history }: { of: History }) {
           />
           <svg x={left} y={top - 2} width={Math.max(right - left + 2, 0)} height={bottom - top + 4} viewBox={`${left} ${top - 2} ${Math.max(right - left + 2, 0)} ${bottom - top + 4}`}>
             {band && <path class="band" d={band} />}
-            {baseline && <path class="base line" d={line(baseline.trials, baseline.middle)} />}
-            <path class="own line" d={steps(trials, values)} />
+            {baseline && <path class="base" d={line(baseline.trials, baseline.middle)} />}
+            <path class="own" d={steps(trials, values)} />
           </svg>
+          <circle class="own" cx={x(trials[last])} cy={endY} r={3} />
           {width > 420 && label('this search', values[last], endY + sign * apart - 3, 'own')}
           {width > 420 && baseline && label('random', baseline.middle[baseline.middle.length - 1], baseEnd - sign * apart - 3, 'base')}
           <Cross at={at} x={x} y={y} top={top} bottom={bottom} />
@@ -146,8 +149,8 @@ function Cross(p: { at: Signal<number | undefined>; x: Scale; y: Scale; top: num
   const { values, baseline } = store.view.history!
   const { own, base } = reading(t)
   return (
-    <g class="cross">
-      <line x1={p.x(t)} x2={p.x(t)} y1={p.top} y2={p.bottom} />
+    <g>
+      <line class="cross" x1={p.x(t)} x2={p.x(t)} y1={p.top} y2={p.bottom} />
       {base >= 0 && <circle class="base" cx={p.x(t)} cy={p.y(baseline!.middle[base])} r={3.5} />}
       {own >= 0 && <circle class="own" cx={p.x(t)} cy={p.y(values[own])} r={3.5} />}
     </g>

@@ -1,10 +1,9 @@
 // Which parameters matter: their shares side by side for every target.
 
-import { useState } from 'preact/hooks'
 import { choices, choose, store } from './state'
 import { cut, percent } from './format'
 import { Choice, Figure } from './figure'
-import { Share } from './kit'
+import { Bar, Head, useFew } from './kit'
 
 // study shows a parameter in the plots below.
 export function study(column: number): void {
@@ -29,72 +28,60 @@ function good(best: string[]): string {
 }
 
 export function Importance() {
-  const [whole, setWhole] = useState(false)
   const all = store.view.importance ?? []
   const lanes = all.length <= 4 ? all : all.filter((i) => i === target())
   const shares = lanes.map((i) => new Map(i.shares.map((s) => [s.column, s.share])))
   const largest = (id: number) => Math.max(...shares.map((s) => s.get(id) ?? 0))
   const ids = [...new Set(lanes.flatMap((i) => i.shares.map((s) => s.column)))].sort((a, b) => largest(b) - largest(a))
   const most = ids.length ? largest(ids[0]) : 0
-  const few = 10
-  const shown = whole ? ids : ids.slice(0, few)
+  const [shown, more] = useFew(ids, 10, 'parameter')
   return (
     <Figure
       id="importance"
       title="Which parameters matter"
       missing="importance"
+      absent={ids.length ? '' : 'No parameter makes a difference that shows.'}
       tools={
         all.length > 4 && (
-          <Choice label="for" value={lanes[0].target} options={all.map((i) => ({ value: i.target, text: i.target }))} on={(v) => choose('importance', v)} />
+          <Choice
+            label="for"
+            value={lanes[0].target}
+            options={all.map((i) => ({ value: i.target, text: i.target }))}
+            on={(v) => choose('importance', v)}
+          />
         )
       }
-      note={
-        lanes.length > 0 && `Share of the difference between good trials and all that a parameter explains (PED-ANOVA). Good: ${good(lanes.map((i) => i.best))}.`
-      }
+      note={`Share of the difference between good trials and all that a parameter explains (PED-ANOVA). Good: ${good(lanes.map((i) => i.best))}.`}
     >
-      {ids.length === 0 ? (
-        <p class="absent">No parameter makes a difference that shows.</p>
-      ) : (
-        <div class="scroll">
-          <table class="lanes">
-            <thead>
-              <tr>
-                <th scope="col">parameter</th>
-                {lanes.map((i) => (
-                  <th key={i.target} scope="col" title={`${i.target}: ${i.best}`}>
-                    {i.target === 'front' ? 'the front' : cut(i.target, 24)}
+      <div class="scroll">
+        <table class="bars lanes">
+          <Head titles={['parameter', ...lanes.map((i) => (i.target === 'front' ? 'the front' : cut(i.target, 24)))]} />
+          <tbody>
+            {shown.map((id) => {
+              const c = store.view.columns[id]
+              return (
+                <tr key={id}>
+                  <th scope="row">
+                    <button class="link" title={`${cut(c.name, 500)}: see what its values do`} onClick={() => study(id)}>
+                      {cut(c.name, 40)}
+                    </button>
                   </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {shown.map((id) => {
-                const c = store.view.columns[id]
-                return (
-                  <tr key={id}>
-                    <th scope="row">
-                      <button class="link" title={`${cut(c.name, 500)}: see what its values do`} onClick={() => study(id)}>
-                        {cut(c.name, 40)}
-                      </button>
-                    </th>
-                    {shares.map((s, k) => (
-                      <td key={k}>
-                        <Share share={s.get(id) ?? 0} most={most} colour={lanes[k].target === 'front' ? '--front' : undefined} />
-                        <small>{percent(s.get(id) ?? 0)}</small>
-                      </td>
-                    ))}
-                  </tr>
-                )
-              })}
-            </tbody>
-          </table>
-        </div>
-      )}
-      {ids.length > few && (
-        <button class="plain tools" aria-expanded={whole} onClick={() => setWhole(!whole)}>
-          {whole ? 'Fewer' : `All ${ids.length} parameters`}
-        </button>
-      )}
+                  {shares.map((s, k) => (
+                    <Bar
+                      key={k}
+                      share={s.get(id) ?? 0}
+                      most={most}
+                      colour={lanes[k].target === 'front' ? '--front' : undefined}
+                      text={percent(s.get(id) ?? 0)}
+                    />
+                  ))}
+                </tr>
+              )
+            })}
+          </tbody>
+        </table>
+      </div>
+      {more}
     </Figure>
   )
 }

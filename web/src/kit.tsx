@@ -6,12 +6,12 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { signal, type Signal } from '@preact/signals'
 import { decode, type Column, type Loaded, type State } from './data'
 import { Brush, clearBrushes, type At } from './drag'
-import { Axes, Canvas, useVisible } from './figure'
-import { number, value } from './format'
+import { Axes, Canvas, useVisible, useWidth } from './figure'
+import { number, plural, value } from './format'
 import { Field } from './field'
 import { cloud, type Cloud, type RGB } from './points'
 import { kinds, room, spans } from './rows'
-import { Dots, dotSize, drawFront, finder, Marks, ratio, type Frame } from './scatter'
+import { Dots, dotSize, drawFront, finder, Marks, ratio, spot, type Frame } from './scatter'
 import { category, of, type Scale } from './scale'
 import { hover, mask, pick, store } from './state'
 import { rgb } from './theme'
@@ -58,7 +58,13 @@ export function axis(c: Loaded, from: number, to: number): Axis {
   const place = (x: number) => {
     const i = index.get(x)
     if (i !== undefined || Number.isNaN(x)) return even(i ?? NaN)
-    const k = Math.min(Math.max(l.findIndex((v) => v > x), 1), l.length - 1)
+    const k = Math.min(
+      Math.max(
+        l.findIndex((v) => v > x),
+        1,
+      ),
+      l.length - 1,
+    )
     return l.length < 2 ? even(0) : even(k - 1 + (x - l[k - 1]) / (l[k] - l[k - 1]))
   }
   const invert = (p: number) => {
@@ -92,11 +98,16 @@ interface PlotProps {
 export function Plot(p: PlotProps) {
   const at = useMemo(() => signal<At | undefined>(undefined), [])
   const key = (e: KeyboardEvent) => {
-    const rows = store.view.front.rows
+    const c = p.cloud
     const by = e.key === 'ArrowRight' ? 1 : e.key === 'ArrowLeft' ? -1 : 0
-    if (by && rows.length) {
+    if (by && c) {
+      const rows = store.view.front.rows.filter((r) => c.x[r] >= 0).sort((a, b) => c.x[a] - c.x[b])
       const k = rows.indexOf(hover.value)
-      hover.value = rows[k < 0 ? (by > 0 ? 0 : rows.length - 1) : (k + by + rows.length) % rows.length]
+      const row = rows.at(k < 0 && by < 0 ? -1 : (k + by) % rows.length)
+      if (row === undefined) return
+      const [x, y] = spot(c, row)!
+      hover.value = row
+      at.value = { x, y, row }
     } else if (e.key === 'Enter' && hover.value >= 0) pick(hover.value, e.shiftKey)
     else if (e.key === 'Escape') clearBrushes(p.cx, p.cy)
     else return
@@ -109,7 +120,7 @@ export function Plot(p: PlotProps) {
         <Axes {...p.frame} x={p.x} y={p.y} xTitle={p.xTitle} yTitle={p.yTitle} grid={p.grid} />
       </svg>
       <Canvas width={width} height={height} draw={p.draw} label={p.label} />
-      <svg class="over" width={width} height={height} tabIndex={p.cloud ? 0 : undefined} role="group" aria-label={p.label} onKeyDown={key}>
+      <svg class="over" width={width} height={height} tabindex={p.cloud ? 0 : undefined} role="group" aria-label={p.label} onKeyDown={key}>
         {p.children}
         {p.cloud && <Marks cloud={p.cloud} />}
         <Brush {...p.frame} x={p.x} y={p.y} cx={p.cx} cy={p.cy} find={p.find} at={at} />
@@ -119,7 +130,7 @@ export function Plot(p: PlotProps) {
   )
 }
 
-function PlotTip(p: { at: Signal<At | undefined>; width: number; ids: number[] }) {
+export function PlotTip(p: { at: Signal<At | undefined>; width: number; ids: number[] }) {
   const at = p.at.value
   return at && at.row >= 0 ? <RowTip x={at.x} y={at.y + 12} width={p.width} row={at.row} ids={p.ids} /> : null
 }
@@ -161,9 +172,10 @@ export function useDots(x: Loaded, y: Loaded, xs: Axis, ys: Axis, frame: Frame) 
   }, [x, y, xs, ys, frame.width, frame.height, kind])
 }
 
-// Lazy shows its children once they are near the screen, or when there is time.
-export function Lazy(p: { height: number; children: ComponentChildren }) {
-  const ref = useRef<HTMLDivElement>(null)
+// Lazy shows what fits its width once it is near the screen, or when there is
+// time.
+export function Lazy(p: { height: number; children: (width: number) => ComponentChildren }) {
+  const [ref, width] = useWidth<HTMLDivElement>()
   const near = useVisible(ref)
   const [time, setTime] = useState(false)
   useEffect(() => {
@@ -172,9 +184,10 @@ export function Lazy(p: { height: number; children: ComponentChildren }) {
   }, [])
   const seen = useRef(false)
   seen.current ||= near || time
+  const shown = seen.current && width > 0 && p.children(width)
   return (
-    <div ref={ref} style={seen.current ? undefined : { minHeight: p.height + 'px' }}>
-      {seen.current && p.children}
+    <div ref={ref} style={shown ? undefined : { minHeight: p.height + 'px' }}>
+      {shown}
     </div>
   )
 }
@@ -209,13 +222,52 @@ export function Swatches(p: { items: { name: string; colour: string; count?: num
   )
 }
 
-// Share is a bar of a share of 1, or of most.
-export function Share(p: { share: number; most?: number; colour?: string }) {
-  const width = Math.min((100 * p.share) / (p.most || 1), 100)
+// Bar is a cell with a share as a bar, at full length if it is most, and a text
+// beside it.
+export function Bar(p: { share: number; most?: number; colour?: string; text?: string; title?: string; children?: ComponentChildren }) {
   return (
-    <span class="share" aria-hidden="true">
-      <i style={{ width: width + '%', background: p.colour && `var(${p.colour})` }} />
-    </span>
+    <td class="bar" title={p.title}>
+      <i
+        style={{
+          width: `calc(${Math.min(p.share / (p.most || 1), 1) || 0} * (100% - ${p.text === undefined ? 0 : 58}px))`,
+          background: `var(${p.colour ?? '--accent'})`,
+        }}
+      />
+      {p.text !== undefined && <small>{p.text}</small>}
+      {p.children}
+    </td>
+  )
+}
+
+// useFew gives the rows that a list shows at first, and a button for all.
+export function useFew<T>(all: T[], few: number, noun: string): [T[], ComponentChildren] {
+  const [whole, setWhole] = useState(false)
+  return [
+    whole ? all : all.slice(0, few),
+    all.length > few && (
+      <button class="plain tools" aria-expanded={whole} onClick={() => setWhole(!whole)}>
+        {whole ? 'Fewer' : `All ${plural(all.length, noun)}`}
+      </button>
+    ),
+  ]
+}
+
+// Head is the first line of a table.
+export function Head(p: { titles: (string | false | undefined)[] }) {
+  return (
+    <thead>
+      <tr>
+        {p.titles.map(
+          (t) =>
+            t !== undefined &&
+            t !== false && (
+              <th key={t} scope="col">
+                {t}
+              </th>
+            ),
+        )}
+      </tr>
+    </thead>
   )
 }
 

@@ -3,10 +3,10 @@
 import { useMemo } from 'preact/hooks'
 import { hover, pick, picks, rowOf, store } from './state'
 import { cut, number, plural } from './format'
-import { Figure, useWidth } from './figure'
+import { Figure } from './figure'
 import { drawing, rowEvents, trial } from './bits'
 import { colouring, share } from './colouring'
-import { metrics, record, useBlock } from './kit'
+import { Lazy, metrics, record, useBlock } from './kit'
 import { css, ramp } from './theme'
 import { onFront } from './rows'
 import { RowTip } from './tip'
@@ -56,7 +56,13 @@ function family(row: number, parents: (row: number) => number[]): Family {
     c.forEach((r, i) => line.set(r, ((i + 0.5) * lines) / c.length))
   }
   return {
-    nodes: rows.map((r) => ({ row: r, column: depth.get(r)!, line: line.get(r)!, parents: parents(r).filter((p) => depth.has(p)), cut: parents(r).some((p) => !depth.has(p)) })),
+    nodes: rows.map((r) => ({
+      row: r,
+      column: depth.get(r)!,
+      line: line.get(r)!,
+      parents: parents(r).filter((p) => depth.has(p)),
+      cut: parents(r).some((p) => !depth.has(p)),
+    })),
     columns,
     lines,
   }
@@ -98,11 +104,15 @@ function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>
   const front = onFront()
   const lost = tree.nodes.length === 1 && at[row + 1] > at[row]
   const text = `Trial ${trial(row)} ${
-    lost ? 'comes from trials that this report leaves out' : tree.nodes.length === 1 ? 'was drawn afresh: it has no parents' : `comes from ${plural(tree.nodes.length - 1, 'earlier design')}`
+    lost
+      ? 'comes from trials that this report leaves out'
+      : tree.nodes.length === 1
+        ? 'was drawn afresh: it has no parents'
+        : `comes from ${plural(tree.nodes.length - 1, 'earlier design')}`
   }; ${children ? `${plural(children, 'design')} came from it directly and ${number(all)} in all` : 'no design came from it'}.`
   if (tree.nodes.length === 1) return <p class="absent">{text}</p>
   const step = Math.max((width - 150) / Math.max(tree.columns - 1, 1), 84)
-  const pictures = tree.lines < 5 && tree.columns < 10 && tree.nodes.some((n) => drawing(n.row))
+  const pictures = tree.lines < 5 && tree.columns < 10 && tree.nodes.filter((n) => drawing(n.row)).length > tree.nodes.length / 3
   const high = pictures ? 122 : Math.min(Math.max(300 / tree.lines, 20), 44)
   const total = Math.max(step * (tree.columns - 1) + 150, width)
   const height = tree.lines * high + 12
@@ -112,7 +122,7 @@ function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>
   const h = place.get(hover.value)
   return (
     <>
-      <div class="scroll">
+      <div class="scroll tail">
         <div class="plot" style={{ width: total + 'px', height: height + 'px' }}>
           <svg class="lineage" width={total} height={height} role="group" aria-label={text}>
             {tree.nodes.map((n) =>
@@ -120,7 +130,13 @@ function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>
                 const o = place.get(p)!
                 const [x0, y0, x1, y1] = [x(o.column), y(o.line), x(n.column), y(n.line)]
                 const on = n.row === hover.value || p === hover.value
-                return <path key={`${n.row} ${p}`} class={on ? 'on' : o.column === n.column + 1 ? undefined : 'side'} d={`M${x0} ${y0}C${(x0 + x1) / 2} ${y0} ${(x0 + x1) / 2} ${y1} ${x1} ${y1}`} />
+                return (
+                  <path
+                    key={`${n.row} ${p}`}
+                    class={on ? 'on' : o.column === n.column + 1 ? undefined : 'side'}
+                    d={`M${x0} ${y0}C${(x0 + x1) / 2} ${y0} ${(x0 + x1) / 2} ${y1} ${x1} ${y1}`}
+                  />
+                )
               }),
             )}
             {tree.nodes.map((n) => {
@@ -156,11 +172,20 @@ function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>
               )
             })}
           </svg>
-          {h && <RowTip x={x(h.column)} y={y(h.line) + 14} width={total} row={h.row} ids={[...store.view.goal.objectives.map((o) => o.column), record('operator')]} />}
+          {h && (
+            <RowTip
+              x={x(h.column)}
+              y={y(h.line) + 14}
+              width={total}
+              row={h.row}
+              ids={[...store.view.goal.objectives.map((o) => o.column), record('operator')]}
+            />
+          )}
         </div>
       </div>
       <p class="note">
-        {text} Time runs to the right; darker is better{value ? ` in ${cut(value.meta.name, 40)}` : ''}, an orange ring is on the front, empty ones were not measured.
+        {text} Time runs to the right; darker is better{value ? ` in ${cut(value.meta.name, 40)}` : ''}, an orange ring is on the front, empty ones
+        were not measured.
       </p>
     </>
   )
@@ -173,7 +198,6 @@ function Loading(p: { row: number; width: number }) {
 }
 
 export function Lineage() {
-  const [ref, width] = useWidth<HTMLDivElement>()
   const { front, answer, lineage } = store.view
   const picked = picks.value[picks.value.length - 1]
   const row = picked ?? (front.knee >= 0 ? front.knee : (answer.picks[0]?.row ?? front.rows[0] ?? -1))
@@ -183,15 +207,10 @@ export function Lineage() {
       wide
       title={row < 0 ? 'Where a design came from' : `Where trial ${trial(row)} came from`}
       missing="lineage"
-      tools={row >= 0 && <span class="muted">{picked === undefined ? 'pick another design to see its ancestors' : ''}</span>}
+      absent={row < 0 ? 'There is no design yet.' : lineage ? '' : 'No trial says which designs it was made from.'}
+      tools={picked === undefined && <small class="muted">pick another design to see its ancestors</small>}
     >
-      {!lineage || row < 0 ? (
-        <p class="absent">{row < 0 ? 'There is no design yet.' : 'No trial says which designs it was made from.'}</p>
-      ) : (
-        <div ref={ref}>
-          {width > 0 && <Loading row={row} width={width} />}
-        </div>
-      )}
+      <Lazy height={200}>{(width) => <Loading row={row} width={width} />}</Lazy>
     </Figure>
   )
 }

@@ -1,19 +1,11 @@
 // Many polylines, fast: like Field (field.ts) it counts how much of each pixel
 // lines cover, and lines can be taken back.
 
-import { table } from './field'
-import type { RGB } from './points'
+import { Field } from './field'
+import { cloud } from './points'
 
-export class Lines {
-  private canvas = document.createElement('canvas')
-  private g: CanvasRenderingContext2D
-  private image: ImageData
-  private out: Uint32Array
-  private count: Int32Array
+export class Lines extends Field {
   private drawn = new Set<number>()
-  private look = ''
-  private colours = table([0, 0, 0], 0)
-  private changed = true
 
   // place gives the height of a row on an axis, in pixels; at are the axes, whole
   // numbers of pixels that rise.
@@ -24,17 +16,14 @@ export class Lines {
     private place: (axis: number, row: number) => number,
     private thick: number,
   ) {
-    this.canvas.width = width
-    this.canvas.height = height
-    this.g = this.canvas.getContext('2d', { willReadFrequently: true })!
-    this.image = this.g.createImageData(width, height)
-    this.out = new Uint32Array(this.image.data.buffer)
-    this.count = new Int32Array(width * height)
+    super(cloud(0, width, height), new Uint8Array(0), 1)
   }
 
   // add adds a row's line, or with sign -1 takes it back.
   private add(row: number, sign: number): void {
-    const { width, height, at, count } = this
+    const { width, height, at, full: count } = this
+    this.top = 0
+    this.bottom = height - 1
     let y0 = this.place(0, row)
     for (let k = 1; k < at.length; k++) {
       const y1 = this.place(k, row)
@@ -61,32 +50,10 @@ export class Lines {
     }
   }
 
-  // follow makes it hold the lines of some rows.
-  follow(rows: Set<number>): void {
-    for (const row of this.drawn) {
-      if (rows.has(row)) continue
-      this.add(row, -1)
-      this.changed = true
-    }
-    for (const row of rows) {
-      if (this.drawn.has(row)) continue
-      this.add(row, 1)
-      this.changed = true
-    }
+  // show makes it hold the lines of some rows.
+  show(rows: Set<number>): void {
+    for (const row of this.drawn) if (!rows.has(row)) this.add(row, -1)
+    for (const row of rows) if (!this.drawn.has(row)) this.add(row, 1)
     this.drawn = rows
-  }
-
-  paint(colour: RGB, alpha: number): HTMLCanvasElement {
-    const look = `${colour} ${alpha}`
-    if (look !== this.look) this.colours = table(colour, alpha)
-    if (look !== this.look || this.changed) {
-      const { out, count, colours } = this
-      const most = colours.length - 1
-      for (let i = 0; i < out.length; i++) out[i] = count[i] ? colours[Math.min(count[i], most)] : 0
-      this.g.putImageData(this.image, 0, 0)
-    }
-    this.look = look
-    this.changed = false
-    return this.canvas
   }
 }

@@ -122,7 +122,9 @@ function Bar() {
 }
 
 function show(id: string): void {
-  document.getElementById(id)?.scrollIntoView()
+  const go = () => document.getElementById(id)?.scrollIntoView()
+  go()
+  setTimeout(go, 150) // what is drawn on the way may have moved it
 }
 
 // useSpy says in which section the top of the screen is.
@@ -264,13 +266,11 @@ function showHelp(): void {
 function Help() {
   const close = (e: Event) => (e.currentTarget as HTMLElement).closest('dialog')!.close()
   const keys = [
-    ['drag', 'over a plot: select a range, everywhere'],
-    ['click', 'a point, row or card: see the design; with Shift: compare up to four'],
-    ['click', 'on empty space of a plot: no range there'],
+    ['drag', 'in a plot: select a range, everywhere; click beside it to undo'],
+    ['click', 'a point, row or card: see the design; with Shift compare up to four'],
     ['/', 'go to the filter'],
     ['← →', 'the design before or after, along the front'],
-    ['Esc', 'close the design; then: select everything'],
-    ['?', 'this help'],
+    ['Esc', 'close the design; then select everything'],
   ]
   return (
     <dialog id="help" aria-labelledby="help-title" onClick={(e) => e.target === e.currentTarget && close(e)}>
@@ -288,22 +288,11 @@ function Help() {
         </table>
         <h3>The filter</h3>
         <p>
-          A condition as in <code>daedalus trials --where</code>, over metrics, parameters and what is known of a trial:
+          A condition as in <code>daedalus trials --where</code>, such as <code>0.1 &lt;= lr &lt; 0.3 and (opt == O3 or state in [failed, pruned])</code>, or{' '}
+          <code>sum(stages.width) &gt; 64 and not active(dropout)</code>. A trial that lacks what it asks for does not meet it.
         </p>
-        <ul>
-          <li>
-            <code>latency_ms &lt; 5 and opt == O3</code>
-          </li>
-          <li>
-            <code>0.1 &lt;= lr &lt; 0.3 or state in [failed, pruned]</code>
-          </li>
-          <li>
-            <code>sum(stages.width) &gt; 64 and not active(dropout)</code>
-          </li>
-        </ul>
-        <p class="muted">
-          A trial that lacks what a condition asks for does not meet it. What is selected, picked and chosen stands in the address: copy it to show somebody the same.
-        </p>
+        <h3>The address</h3>
+        <p>holds what is selected, picked and chosen: copy it to show somebody the same.</p>
         <button type="button" autofocus onClick={close}>
           close
         </button>

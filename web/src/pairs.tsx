@@ -1,7 +1,7 @@
 // All pairs of up to five metrics, or three of them as a cube.
 
 import { useMemo } from 'preact/hooks'
-import { useSignal, type Signal } from '@preact/signals'
+import { useSignal } from '@preact/signals'
 import type { Loaded } from './data'
 import { Canvas, Choice, Figure, useWidth } from './figure'
 import { cut } from './format'
@@ -10,9 +10,9 @@ import { choices, choose, mask, store } from './state'
 import { css, rgb } from './theme'
 import { Brush, type At } from './drag'
 import { Cube } from './cube'
+import { PlotTip } from './kit'
 import { kinds, numeric, room, scaled, spans } from './rows'
 import { cast, Dots, dotSize, drawFront, finder, Marks, type Frame } from './scatter'
-import { RowTip } from './tip'
 
 // columnsOf reads a list of columns from a choice.
 export function columnsOf(key: string, otherwise: number[], allowed: number[]): number[] {
@@ -26,25 +26,15 @@ export function chooseColumns(key: string, ids: number[]): void {
   choose(key, ids.map((id) => store.view.columns[id].name).join('\t'))
 }
 
-// AddRemove changes a list of columns.
-export function AddRemove(p: { ids: number[]; allowed: number[]; least: number; most: number; on: (ids: number[]) => void }) {
-  const option = (id: number) => ({ value: String(id), text: cut(store.view.columns[id].name, 60) })
-  const rest = p.allowed.filter((id) => !p.ids.includes(id))
-  return (
-    <>
-      {rest.length > 0 && p.ids.length < p.most && (
-        <Choice label="add" value="" options={[{ value: '', text: '…' }, ...rest.map(option)]} on={(v) => v && p.on([...p.ids, Number(v)])} />
-      )}
-      {p.ids.length > p.least && (
-        <Choice
-          label="remove"
-          value=""
-          options={[{ value: '', text: '…' }, ...p.ids.map(option)]}
-          on={(v) => v && p.on(p.ids.filter((id) => id !== Number(v)))}
-        />
-      )}
-    </>
-  )
+// AxisList adds columns to a list and takes them away.
+export function AxisList(p: { ids: number[]; allowed: number[]; least: number; most: number; on: (ids: number[]) => void }) {
+  const on = (v: string) => {
+    const id = Number(v)
+    const has = p.ids.includes(id)
+    if (v && (has ? p.ids.length > p.least : p.ids.length < p.most)) p.on(has ? p.ids.filter((i) => i !== id) : [...p.ids, id])
+  }
+  const option = (id: number) => ({ value: String(id), text: (p.ids.includes(id) ? '✓ ' : '\u2003 ') + cut(store.view.columns[id].name, 60) })
+  return <Choice label="axes" value="" options={[{ value: '', text: `${p.ids.length} of ${p.allowed.length}` }, ...p.allowed.map(option)]} on={on} />
 }
 
 // span is the part of a column that plots without a choice show.
@@ -53,10 +43,15 @@ export function span(c: Loaded): [number, number] | undefined {
   return s.most && room(s.most, c.meta.log, 0.04)
 }
 
-export function Pairs() {
+// pairIds are the columns of the matrix.
+export function pairIds(): number[] {
   const objectives = store.view.goal.objectives.map((o) => o.column).filter((id) => id >= 0)
+  return columnsOf('pairs.columns', objectives.slice(0, 5), numeric())
+}
+
+export function Pairs() {
   const allowed = numeric()
-  const ids = columnsOf('pairs.columns', objectives.slice(0, 5), allowed)
+  const ids = pairIds()
   const solid = ids.length === 3 && choices.value['pairs.view'] === '3d'
   const view = (name: string, text: string) => (
     <button aria-pressed={(name === '3d') === solid} onClick={() => choose('pairs.view', name === '3d' ? name : undefined)}>
@@ -78,10 +73,10 @@ export function Pairs() {
               {view('3d', '3-D')}
             </span>
           )}
-          <AddRemove ids={ids} allowed={allowed} least={2} most={5} on={(to) => chooseColumns('pairs.columns', to)} />
+          <AxisList ids={ids} allowed={allowed} least={2} most={5} on={(to) => chooseColumns('pairs.columns', to)} />
         </>
       }
-      note={solid ? 'Drag or use the arrow keys to turn; lines drop from the front to the floor.' : 'Drag in any cell to select.'}
+      note={<span class="screen">{solid ? 'Drag or use the arrow keys to turn; lines drop from the front to the floor.' : 'Drag in any cell to select.'}</span>}
     >
       {loaded && kind && (solid ? <Cube columns={loaded} kind={kind} /> : <Matrix columns={loaded} kind={kind} />)}
     </Figure>
@@ -215,11 +210,3 @@ function Matrix(p: { columns: Loaded[]; kind: Uint8Array }) {
     </div>
   )
 }
-
-// PlotTip is the tip of the row under the pointer. It is a component of its own
-// so that only it is rendered when the pointer moves.
-export function PlotTip(p: { at: Signal<At | undefined>; width: number; ids: number[] }) {
-  const at = p.at.value
-  return at && at.row >= 0 ? <RowTip {...at} width={p.width} ids={p.ids} /> : null
-}
-

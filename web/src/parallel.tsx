@@ -5,14 +5,15 @@ import { useEffect, useMemo, useRef } from 'preact/hooks'
 import { useSignal, type Signal } from '@preact/signals'
 import type { Loaded } from './data'
 import { Canvas, Figure, useWidth } from './figure'
-import { cut, number, title } from './format'
+import { cut, number, plural, title } from './format'
+import { of } from './scale'
 import { hover, mask, picks, store, type Mask } from './state'
 import { rgb } from './theme'
 import { Brush, type At } from './drag'
-import { axis, spread } from './kit'
+import { axis, parameters, PlotTip, spread, type Axis } from './kit'
 import { arrow } from './cube'
 import { Lines } from './lines'
-import { AddRemove, chooseColumns, columnsOf, PlotTip } from './pairs'
+import { AxisList, chooseColumns, columnsOf, span } from './pairs'
 import { kinds, onFront, scaled } from './rows'
 import { ratio } from './scatter'
 
@@ -23,13 +24,9 @@ const context = 500 // and of the others
 // defaults are the objectives, what limits hold, and the parameters that matter
 // most.
 function defaults(allowed: number[], params: number): number[] {
-  const { goal, importance, columns } = store.view
+  const { goal } = store.view
   const out = [...goal.objectives, ...goal.limits].map((o) => o.column)
-  const sum = new Map<number, number>()
-  const front = importance?.filter((i) => i.target === 'front') ?? []
-  for (const i of front.length ? front : (importance ?? [])) for (const s of i.shares) sum.set(s.column, (sum.get(s.column) ?? 0) + s.share)
-  const ranked = columns.flatMap((c, id) => (c.part === 'param' ? [id] : [])).sort((a, b) => (sum.get(b) ?? 0) - (sum.get(a) ?? 0) || a - b)
-  out.push(...ranked.filter((id) => allowed.includes(id)).slice(0, params))
+  out.push(...parameters('front').filter((id) => allowed.includes(id)).slice(0, params))
   return [...new Set(out)].filter((id) => allowed.includes(id))
 }
 
@@ -68,7 +65,7 @@ export function ParallelFigure() {
       id="parallel"
       title="Designs as lines"
       wide
-      tools={<AddRemove ids={ids} allowed={allowed} least={2} most={20} on={(to) => chooseColumns('parallel.columns', to)} />}
+      tools={<AxisList ids={ids} allowed={allowed} least={2} most={20} on={(to) => chooseColumns('parallel.columns', to)} />}
       note={<Count kind={kind} />}
     >
       <Measured width={width}>{width.value > 0 && loaded && <Parallel columns={loaded} kind={kind} width={width.value} />}</Measured>
@@ -91,8 +88,8 @@ function Count(p: { kind: Uint8Array }) {
   for (let r = 0; r < p.kind.length; r++) if (p.kind[r] && (m.all || m.bits[r])) n++
   return (
     <>
-      {n > most ? `${number(most)} of ${number(n)} ` : `${number(n)} `}
-      {m.all ? 'measured' : 'selected'} trials drawn, the front on top. Drag along an axis to select, drag its name to move it.
+      {n > most && `${number(most)} of `}
+      {plural(n, m.all ? 'measured trial' : 'selected trial')} drawn, the front on top. <span class="screen">Drag along an axis to select, drag its name to move it.</span>
     </>
   )
 }
@@ -112,7 +109,7 @@ function Parallel(p: { columns: Loaded[]; kind: Uint8Array; width: number }) {
   const model = useMemo(() => {
     const k = ratio()
     const xs = columns.map((_, i) => Math.round((left + i * gap) * k) / k)
-    const scales = columns.map((c) => axis(c, bottom, top))
+    const scales = columns.map((c): Axis => (c.meta.part === 'param' ? axis(c, bottom, top) : Object.assign(of(c, bottom, top, span(c)), { step: 0 })))
     const none = bottom + 20
     // Values that many rows share are spread, so that one sees how many they are.
     const y = (i: number, row: number) => {
@@ -126,7 +123,7 @@ function Parallel(p: { columns: Loaded[]; kind: Uint8Array; width: number }) {
     const front = onFront()
     const shown = (row: number) => kind[row] > 0 && !front[row]
     const members = sample(kind.length, 600, (row) => front[row] === 1 && kind[row] > 0)
-    base.follow(sample(kind.length, context, shown))
+    base.show(sample(kind.length, context, shown))
     let drawn: number[] = [] // for find
     let seen: Mask | undefined
     let when = 0
@@ -143,14 +140,14 @@ function Parallel(p: { columns: Loaded[]; kind: Uint8Array; width: number }) {
       clearTimeout(timer)
       if (hurry) timer = window.setTimeout(() => (calm.value = now), 160)
       const limit = hurry ? quick : most
-      const put = (c: HTMLCanvasElement) => g.drawImage(c, 0, 0, width, height)
-      if (!m.all) put(base.paint(rgb('--point'), 0.12))
+      const put = (l: Lines, name: string, alpha: number) => g.drawImage(l.paint(rgb(name), [0, 0, 0], alpha), 0, 0, width, height)
+      if (!m.all) put(base, '--point', 0.12)
       const rows = sample(kind.length, limit, m.all ? shown : (row) => m.bits[row] === 1 && shown(row))
       const chosen = m.all ? members : new Set([...members].filter((row) => m.bits[row]))
-      some.follow(rows)
-      best.follow(chosen)
-      put(some.paint(rgb('--selected'), Math.min(Math.max(6 / Math.sqrt(rows.size), 0.1), 0.7)))
-      put(best.paint(rgb('--front'), Math.min(Math.max(4 / Math.sqrt(chosen.size), 0.15), 0.95)))
+      some.show(rows)
+      best.show(chosen)
+      put(some, '--selected', Math.min(Math.max(6 / Math.sqrt(rows.size), 0.1), 0.7))
+      put(best, '--front', Math.min(Math.max(4 / Math.sqrt(chosen.size), 0.15), 0.95))
       drawn = [...chosen, ...rows]
     }
     const find = (px: number, py: number, reach: number) => {
@@ -205,7 +202,7 @@ function Parallel(p: { columns: Loaded[]; kind: Uint8Array; width: number }) {
                 x={i === 0 ? 0 : i === n - 1 ? width : x}
                 y={i % 2 ? 12 : 28}
                 text-anchor={i === 0 ? 'start' : i === n - 1 ? 'end' : 'middle'}
-                tabIndex={0}
+                tabindex={0}
                 aria-label={c.meta.name + ', arrow keys move the axis'}
                 onPointerDown={(e) => {
                   e.currentTarget.setPointerCapture(e.pointerId)

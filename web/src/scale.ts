@@ -70,7 +70,14 @@ export function of(c: Loaded, from: number, to: number, range?: [number, number]
       high += d
     }
   }
-  return m.log && low > 0 ? logarithmic(low, high, from, to) : linear(low, high, from, to)
+  const s = m.log && low > 0 ? logarithmic(low, high, from, to) : linear(low, high, from, to)
+  return m.whole ? Object.assign(s, { ticks: whole(s) }) : s
+}
+
+// whole returns the ticks of a scale that are whole numbers.
+export function whole(s: Scale): Scale['ticks'] {
+  const all = s.ticks
+  return (about) => all(about).filter((t) => Number.isInteger(t.x))
 }
 
 // extent is the range of a column's finite numbers.
@@ -81,10 +88,11 @@ export function extent(m: Column): [number, number] {
 
 // ticks are round numbers within [low, high].
 export function ticks(low: number, high: number, about: number): number[] {
-  if (!(high > low)) return [low]
+  // Nothing lies between numbers too near, and no step is right for a boundless range.
+  if (!(high - low > Math.abs(high) * 1e-14) || high - low === Infinity) return [low]
   const raw = (high - low) / Math.max(about, 1)
   const power = 10 ** Math.floor(Math.log10(raw))
-  const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= raw * 0.999)!
+  const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= raw * 0.75)!
   const out: number[] = []
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) {
     out.push(Number((k * step).toPrecision(12)))
@@ -94,6 +102,7 @@ export function ticks(low: number, high: number, about: number): number[] {
 
 function logTicks(low: number, high: number, about: number): number[] {
   const decades = Math.log10(high / low)
+  if (!(decades < 700)) return [low]
   if (decades < 1) return ticks(low, high, about).filter((x) => x > 0)
   const out: number[] = []
   const every = Math.max(1, Math.ceil(decades / about))

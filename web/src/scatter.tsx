@@ -3,17 +3,16 @@
 import { useEffect, useMemo } from 'preact/hooks'
 import { useSignal } from '@preact/signals'
 import type { Loaded } from './data'
-import { Axes, Canvas, Choice, Figure, useWidth } from './figure'
+import { Choice, Figure, useWidth } from './figure'
 import { number, plural, title as columnTitle } from './format'
 import { cloud, nearest, type Cloud } from './points'
 import { of, type Scale } from './scale'
-import { choices, choose, hover, mask, pick, picks, store, type Mask } from './state'
+import { choices, choose, hover, mask, picks, store, type Mask } from './state'
 import { colour, css, painted, rgb } from './theme'
-import { Brush, clearBrushes, type At } from './drag'
 import { colouring, Key, palette, tints, type Colouring } from './colouring'
 import { Field } from './field'
+import { chosen, Plot } from './kit'
 import { kinds, label, misses, numeric, room, scaled, spans, type Span } from './rows'
-import { RowTip } from './tip'
 
 // Frame is where a plot lies in its element, in CSS pixels.
 export interface Frame {
@@ -25,6 +24,11 @@ export interface Frame {
   bottom: number
   ox?: number // where its canvas begins, if that is smaller than the element
   oy?: number
+}
+
+// margin is the room that the numbers of a vertical axis take.
+export function margin(y: Scale, height: number): number {
+  return Math.min(Math.max(...y.ticks(Math.floor(height / 48)).map((t) => t.text.length), 2) * 6.5 + 16, 120)
 }
 
 // ratio is the scale of canvases (see Canvas).
@@ -41,7 +45,8 @@ export interface Placed extends Cloud {
 export interface Cast {
   cloud: Placed
   shown: number // rows inside
-  outside: number // rows with both values beyond the ends of the axes
+  outside: number // rows beyond the ends of the axes
+  lacking: number // rows without one of the values
 }
 
 // cast places rows by two columns.
@@ -52,6 +57,7 @@ export function cast(x: Loaded, y: Loaded, sx: Scale, sy: Scale, f: Frame, kind:
   const c: Placed = { ...cloud(x.x.length, Math.round(f.width * k), Math.round(f.height * k)), ox, oy }
   let shown = 0
   let outside = 0
+  let lacking = 0
   for (let r = 0; r < kind.length; r++) {
     if (!kind[r]) continue
     const px = sx(x.x[r])
@@ -61,8 +67,9 @@ export function cast(x: Loaded, y: Loaded, sx: Scale, sy: Scale, f: Frame, kind:
       c.y[r] = Math.round((py - oy) * k)
       shown++
     } else if (px === px && py === py) outside++
+    else lacking++
   }
-  return { cloud: c, shown, outside }
+  return { cloud: c, shown, outside, lacking }
 }
 
 // spot is where a row stands in the element, or undefined.
@@ -232,7 +239,6 @@ export function Scatter(p: {
   told?: (c: Cast) => void // is called with what was placed
 }) {
   const [ref, width] = useWidth<HTMLDivElement>()
-  const at = useSignal<At | undefined>(undefined)
   const height = p.height ?? Math.round(Math.min(Math.max(width * 0.5, 300), 480))
   const kind = kinds()
   const loaded = store.all([p.x, p.y])
@@ -244,8 +250,7 @@ export function Scatter(p: {
     const bottom = height - 44
     const span = (c: Loaded, s?: [number, number]) => s && room(s, c.meta.log, 0.04)
     const sy = of(y, bottom, top, span(y, p.ySpan))
-    const ticks = sy.ticks(Math.max(2, Math.floor((bottom - top) / 48)))
-    const left = Math.min(Math.max(...ticks.map((t) => t.text.length), 2) * 6.5 + 16, width / 3)
+    const left = margin(sy, height)
     const f: Frame = { width, height, left, top, right: width - 14, bottom }
     const sx = of(x, left, f.right, span(x, p.xSpan))
     const placed = cast(x, y, sx, sy, f, kind)
@@ -263,7 +268,7 @@ export function Scatter(p: {
       if (Number.isNaN(b)) return []
       const box = along === sx ? (above ? [b, top, f.right, bottom] : [left, top, b, bottom]) : above ? [left, top, f.right, b] : [left, b, f.right, bottom]
       if (box[2] - box[0] < 1 || box[3] - box[1] < 1) return []
-      return [{ box, text: 'misses ' + l.text, upright: along === sx, above }]
+      return [{ box, text: 'misses ' + l.text.replace('<=', '≤').replace('>=', '≥'), upright: along === sx, above }]
     })
     // From a member one goes along the worse first objective until the next one
     // takes over; the ends run to the worst.
@@ -306,56 +311,43 @@ export function Scatter(p: {
   useEffect(() => {
     if (model) p.told?.(model.placed)
   }, [model])
-  const key = (e: KeyboardEvent) => {
-    if (!model || !x) return
-    if (e.key === 'Enter' && hover.value >= 0) pick(hover.value, e.shiftKey)
-    else if (e.key === 'Escape') clearBrushes(p.x, p.y)
-    else if (e.key === 'ArrowLeft' || e.key === 'ArrowRight') {
-      const c = model.placed.cloud
-      const rows = store.view.front.rows.filter((r) => c.x[r] >= 0).sort((a, b) => c.x[a] - c.x[b])
-      if (!rows.length) return
-      const now = rows.indexOf(hover.value)
-      const to = now < 0 ? 0 : now + (e.key === 'ArrowLeft' ? -1 : 1)
-      const row = rows[Math.min(Math.max(to, 0), rows.length - 1)]
-      hover.value = row
-      const [px, py] = spot(c, row)!
-      at.value = { x: px, y: py, row }
-    } else return
-    e.preventDefault()
-  }
   return (
-    <div class="plot" ref={ref} style={{ height: height + 'px' }}>
+    <div ref={ref} style={{ minHeight: height + 'px' }}>
       {model && (
-        <>
-          <svg class="under" width={width} height={height} aria-hidden="true">
-            <Axes {...model.f} x={model.sx} y={model.sy} xTitle={label(p.x)} yTitle={label(p.y)} />
-          </svg>
-          <Canvas width={width} height={height} draw={model.draw} label={p.label} />
-          <svg class="over" width={width} height={height} tabIndex={0} onKeyDown={key} aria-label={p.label + '; arrow keys walk along the front'}>
-            {model.limits.map((l) => (
-              <text
-                key={l.text}
-                class="limit"
-                text-anchor="end"
-                transform={
-                  l.upright
-                    ? `translate(${l.above ? l.box[0] + 12 : l.box[2] - 5} ${l.box[1] + 5}) rotate(-90)`
-                    : `translate(${l.box[2] - 5} ${l.above ? l.box[3] - 5 : l.box[1] + 13})`
-                }
-              >
-                {l.text}
-              </text>
-            ))}
-            {model.labels.map((l) => (
-              <text key={l.text} class="direct" x={l.x} y={l.y} text-anchor={l.anchor}>
-                {l.text}
-              </text>
-            ))}
-            <Marks cloud={model.placed.cloud} />
-            <Brush {...model.f} x={model.sx} y={model.sy} cx={p.x} cy={p.y} find={model.find} at={at} />
-          </svg>
-          {at.value && at.value.row >= 0 && <RowTip {...at.value} width={width} ids={[p.x, p.y, p.by?.column.id ?? -1, ...(p.ids ?? [])]} />}
-        </>
+        <Plot
+          frame={model.f}
+          x={model.sx}
+          y={model.sy}
+          xTitle={label(p.x)}
+          yTitle={label(p.y)}
+          label={p.label}
+          draw={model.draw}
+          find={model.find}
+          cloud={model.placed.cloud}
+          cx={p.x}
+          cy={p.y}
+          tip={[p.x, p.y, p.by?.column.id ?? -1, ...(p.ids ?? [])]}
+        >
+          {model.limits.map((l) => (
+            <text
+              key={l.text}
+              class="limit"
+              text-anchor="end"
+              transform={
+                l.upright
+                  ? `translate(${l.above ? l.box[0] + 12 : l.box[2] - 5} ${l.box[1] + 5}) rotate(-90)`
+                  : `translate(${l.box[2] - 5} ${l.above ? l.box[3] - 5 : l.box[1] + 13})`
+              }
+            >
+              {l.text}
+            </text>
+          ))}
+          {model.labels.map((l) => (
+            <text key={l.text} class="direct" x={l.x} y={l.y} text-anchor={l.anchor}>
+              {l.text}
+            </text>
+          ))}
+        </Plot>
       )}
     </div>
   )
@@ -368,10 +360,6 @@ export function FrontFigure() {
   const told = useSignal<Cast | undefined>(undefined)
   const axes = numeric()
   const measured = goal.objectives.map((o) => o.column).filter((id) => id >= 0 && columns[id].kind === 'number')
-  const chosen = (key: string, otherwise: number) => {
-    const id = store.id(choices.value[key] ?? '')
-    return axes.includes(id) ? id : otherwise
-  }
   const single = measured.length < 2
   const title = single ? 'Every trial' : 'The front'
   if (store.view.missing.front !== undefined) return <Figure id="front" title={title} missing="front" wide />
@@ -382,8 +370,8 @@ export function FrontFigure() {
       </Figure>
     )
   }
-  const ix = chosen('front.x', single ? 0 : measured[0])
-  const iy = chosen('front.y', single ? measured[0] : measured[1])
+  const ix = chosen(choices.value['front.x'], axes, single ? 0 : measured[0])
+  const iy = chosen(choices.value['front.y'], axes, single ? measured[0] : measured[1])
   const kind = kinds()
   const loaded = store.all([ix, iy])
   const logOf = (key: string) => (choices.value[key] === undefined ? undefined : choices.value[key] === 'log')
@@ -398,12 +386,19 @@ export function FrontFigure() {
   const colours = columns.flatMap((c, id) =>
     (c.kind === 'number' && c.min !== undefined) || (c.kind === 'category' && c.values && c.values.length > 1 && c.values.length <= palette) ? [id] : [],
   )
-  const byId = store.id(choices.value['front.colour'] ?? '')
-  const byColumn = colours.includes(byId) ? store.column(byId) : undefined
+  const byId = chosen(choices.value['front.colour'], colours)
+  const byColumn = store.column(byId)
   const by = byColumn && kind ? colouring(byColumn) : undefined
   const missed = kind ? misses(kind) : 0
   const set = (key: string) => (id: number) => choose(key, columns[id].name)
-  const outside = told.value?.outside ?? 0
+  const { shown = 0, outside = 0, lacking = 0 } = told.value ?? {}
+  const whole = measured.length > 2 ? ` of ${measured.length} objectives` : ''
+  const item = (name: string, text: string) => (
+    <span>
+      <span class={'dot ' + name} />
+      {text}
+    </span>
+  )
   const axis = (name: string, id: number, c: Loaded | undefined) => (
     <>
       <Choice
@@ -451,16 +446,13 @@ export function FrontFigure() {
       note={
         <>
           <span class="key">
-            <span class="dot" /> {plural((told.value?.shown ?? 0) + outside, 'trial')}
-            <span class="dot on-front" /> {front.feasible ? (single ? 'the best' : `${number(front.rows.length)} on the front${measured.length > 2 ? ` of ${measured.length} objectives` : ''}`) : 'no design keeps every limit; these miss them least'}
-            {missed > 0 && (
-              <>
-                <span class="dot ring" /> {plural(missed, 'trial')} that {missed === 1 ? 'misses' : 'miss'} a limit
-              </>
-            )}
+            {item('', plural(shown + outside, 'trial'))}
+            {item('on-front', !front.feasible ? 'no design keeps every limit; these miss them least' : single ? 'the best' : `${number(front.rows.length)} on the front${whole}`)}
+            {missed > 0 && item('ring', `${plural(missed, 'trial')} that ${missed === 1 ? 'misses' : 'miss'} a limit`)}
           </span>
           {by && <Key of={by} />}
           {outside > 0 && `${plural(outside, 'trial')} beyond the ends of the axes. `}
+          {lacking > 0 && `${plural(lacking, 'trial')} without a value on both axes. `}
           <span class="screen">Drag to select, click for a design, double click to clear.</span>
         </>
       }

@@ -4,7 +4,7 @@
 import { useMemo } from 'preact/hooks'
 import { choices, choose, store } from './state'
 import { cut, number, percent, plural, title } from './format'
-import { Choice, ColumnChoice, Figure, useWidth } from './figure'
+import { Choice, ColumnChoice, Figure } from './figure'
 import { levels, axis, chosen, Lazy, matter, metrics, parameters, Plot, useDots, type Axis } from './kit'
 import type { Frame } from './scatter'
 import type { Loaded } from './data'
@@ -37,7 +37,8 @@ function strata(x: Loaded, y: Loaded): Stratum[] {
   const out: Stratum[] = []
   for (let k = 0; k < parts; k++) {
     const v = sorted.subarray(start[k], start[k + 1]).sort()
-    if (v.length >= (l ? 1 : 4)) out.push({ from: k / parts, to: (k + 1) / parts, q: [0.25, 0.5, 0.75].map((p) => v[Math.round(p * (v.length - 1))]), n: v.length })
+    if (v.length >= (l ? 1 : 4))
+      out.push({ from: k / parts, to: (k + 1) / parts, q: [0.25, 0.5, 0.75].map((p) => v[Math.round(p * (v.length - 1))]), n: v.length })
   }
   return out
 }
@@ -118,7 +119,6 @@ function Drawn({ x, y, width, height, large, share }: { x: Loaded; y: Loaded; wi
 }
 
 export function Slices() {
-  const [ref, width] = useWidth<HTMLDivElement>()
   const ys = useMemo(metrics, [])
   const { columns } = store.view
   const yid = chosen(choices.value['slice.y'], ys, ys[0])
@@ -127,49 +127,39 @@ export function Slices() {
   const many = Number(choices.value['slice.n'] ?? 6)
   const shares = matter(columns[yid]?.name)
   const y = store.column(yid)
-  const across = Math.max(Math.min(Math.floor((width + 24) / 320), 3), 1)
-  const each = Math.floor((width - (across - 1) * 24) / across)
-  const nothing = ids.length === 0 ? 'The space has no parameter that can be drawn.' : yid < 0 || !(columns[yid].min! <= columns[yid].max!) ? 'Nothing was measured.' : ''
   return (
     <Figure
       id="slices"
       wide
       title={yid < 0 ? 'What each parameter does' : `What each parameter does to ${cut(title(columns[yid]), 60)}`}
+      absent={ids.length === 0 ? 'The space has no parameter that can be drawn.' : columns[yid]?.min === undefined ? 'Nothing was measured.' : ''}
       tools={
-        !nothing && (
-          <>
-            <ColumnChoice label="metric" id={yid} ids={ys} on={(id) => choose('slice.y', columns[id].name)} />
-            <Choice
-              label="parameter"
-              value={String(one)}
-              options={[{ value: '-1', text: 'the most important' }, ...ids.map((id) => ({ value: String(id), text: cut(title(columns[id]), 60) }))]}
-              on={(v) => choose('slice.x', columns[Number(v)]?.name)}
-            />
-          </>
-        )
+        <>
+          <ColumnChoice label="metric" id={yid} ids={ys} on={(id) => choose('slice.y', columns[id].name)} />
+          <Choice
+            label="parameter"
+            value={String(one)}
+            options={[{ value: '-1', text: 'the most important' }, ...ids.map((id) => ({ value: String(id), text: cut(title(columns[id]), 60) }))]}
+            on={(v) => choose('slice.x', columns[Number(v)]?.name)}
+          />
+        </>
       }
-      note={!nothing && 'A point is a trial, orange ones are on the front; the line is the median of the trials with about the same value, between their quartiles. Drag to select a range.'}
+      note="A point is a trial, orange ones are on the front; the line is the median of the trials with about the same value, between their quartiles. Drag to select a range."
     >
-      {nothing ? (
-        <p class="absent">{nothing}</p>
-      ) : (
-        <div ref={ref}>
-          {y && width > 0 && one >= 0 && <Slice id={one} y={y} width={width} height={Math.min(360, Math.max(240, width * 0.5))} large />}
-          {y && width > 0 && (
-            <div class="facets" style={{ gridTemplateColumns: `repeat(${across}, 1fr)` }}>
-              {ids.slice(0, many).map((id) => (
-                <Lazy key={id} height={190}>
-                  <Slice id={id} y={y} width={each} height={170} share={shares.get(id)} />
-                </Lazy>
-              ))}
-            </div>
-          )}
-          {ids.length > many && (
-            <button class="plain tools" onClick={() => choose('slice.n', String(many + 6))}>
-              {number(Math.min(6, ids.length - many))} more of {plural(ids.length, 'parameter')}
-            </button>
-          )}
-        </div>
+      {one >= 0 && (
+        <Lazy height={360}>{(width) => y && <Slice id={one} y={y} width={width} height={Math.min(360, Math.max(240, width * 0.5))} large />}</Lazy>
+      )}
+      <div class="facets">
+        {ids.slice(0, many).map((id) => (
+          <Lazy key={id} height={190}>
+            {(width) => y && <Slice id={id} y={y} width={width} height={170} share={shares.get(id)} />}
+          </Lazy>
+        ))}
+      </div>
+      {ids.length > many && (
+        <button class="plain tools" onClick={() => choose('slice.n', String(many + 6))}>
+          {number(Math.min(6, ids.length - many))} more of {plural(ids.length, 'parameter')}
+        </button>
       )}
     </Figure>
   )

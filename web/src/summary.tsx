@@ -1,9 +1,9 @@
 // The ten-second view: what was found, whether to believe it, what to try next.
 
 import type { ComponentChildren } from 'preact'
-import { useMemo, useState } from 'preact/hooks'
+import { useMemo, useRef, useState } from 'preact/hooks'
 import type { Check, State } from './data'
-import { better, Command, Drawing, drawing, limitColumns, Prose, rowEvents, trial, Value } from './bits'
+import { better, Command, Drawing, drawing, limitColumns, Prose, rowEvents, trial, useHovered, Value } from './bits'
 import { Figure } from './figure'
 import { cut, number, percent, plural, seconds, title } from './format'
 import { stateColours } from './kit'
@@ -135,16 +135,6 @@ function Big(p: { value: ComponentChildren; of?: string; title?: string; childre
   )
 }
 
-const stateWords: Record<State, string> = {
-  complete: 'measured and within the limits that stop a trial',
-  pruned: 'stopped early, as it was unlikely to be good',
-  infeasible: 'refused before measuring',
-  failed: 'the evaluation went wrong',
-  cached: 'the same design as before, not measured again',
-  running: 'being evaluated',
-  waiting: 'queued',
-}
-
 // States is a bar of the trials by how they ended; a click selects one kind.
 function States() {
   const states = Object.entries(store.view.trials.states).filter(([, n]) => n > 0) as [State, number][]
@@ -156,7 +146,7 @@ function States() {
   states.sort((a, b) => b[1] - a[1])
   return (
     <div class="states">
-      <div class="bar" aria-hidden="true">
+      <div class="parts" aria-hidden="true">
         {states.map(([s, n]) => (
           <i key={s} style={{ flexGrow: n, background: `var(${stateColours[s] ?? '--faint'})` }} />
         ))}
@@ -167,7 +157,7 @@ function States() {
           const chosen = !!on && on[0] === k && on[1] === k
           return (
             <li key={s}>
-              <button type="button" class="plain" aria-pressed={chosen} title={`${percent(n / total)}: ${stateWords[s] ?? ''}`} disabled={k < 0} onClick={() => brush(id, chosen ? undefined : [k, k])}>
+              <button type="button" class="plain" aria-pressed={chosen} title={percent(n / total)} disabled={k < 0} onClick={() => brush(id, chosen ? undefined : [k, k])}>
                 <i style={{ background: `var(${stateColours[s] ?? '--faint'})` }} /> {number(n)} {s}
               </button>
             </li>
@@ -294,6 +284,8 @@ function FrontTable() {
   const [sort, setSort] = useState<{ by: number; down: boolean }>({ by: -1, down: false })
   const [all, setAll] = useState(false)
   const [shown, setShown] = useState(-1)
+  const box = useRef<HTMLDivElement>(null)
+  useHovered(box)
   const roles = useMemo(() => {
     const m = new Map<number, string[]>()
     for (const p of view.answer.picks) m.set(p.row, [...(m.get(p.row) ?? []), p.role])
@@ -339,7 +331,7 @@ function FrontTable() {
         )
       }
     >
-      <div class="scroll front-table" onPointerLeave={() => setShown(-1)}>
+      <div ref={box} class="scroll front-table" onPointerLeave={() => setShown(-1)}>
         <table>
           <thead>
             <tr>
@@ -362,7 +354,8 @@ function FrontTable() {
               return (
                 <tr
                   key={row}
-                  class={(picks.value.includes(row) ? 'picked' : '') + (hover.value === row ? ' hovered' : '')}
+                  data-row={row}
+                  class={picks.value.includes(row) ? 'picked' : undefined}
                   {...events}
                   onPointerEnter={() => {
                     events.onPointerEnter()

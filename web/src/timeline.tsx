@@ -3,7 +3,7 @@
 import { useMemo } from 'preact/hooks'
 import { mask, store, type Mask } from './state'
 import { number, percent, plural, seconds } from './format'
-import { Figure, useWidth } from './figure'
+import { Figure } from './figure'
 import { Lazy, Plot, record, stateColours, Swatches } from './kit'
 import { cloud } from './points'
 import { ratio, type Frame } from './scatter'
@@ -124,25 +124,16 @@ function Lanes({ job, state, width, cx }: { job: Job; state: Loaded | undefined;
         }
       }
     }
-    const drawEach = (g: CanvasRenderingContext2D) => {
-      const m = mask.value
-      const paint = colours().map((c) => `rgb(${c.join(' ')})`)
-      for (let r = 0; r < n; r++) {
-        if (job.lane[r] < 0) continue
-        g.fillStyle = paint[channel(r, m)] ?? paint[0]
-        const x = xs(job.from[r])
-        g.fillRect(x, frame.top + job.lane[r] * high + gap / 2, Math.max(xs(job.to[r]) - x - 0.7, 1), high - gap)
-      }
-    }
-    // Many trials a pixel: its colour is the mean of their states, its strength
-    // how much of the time the worker was busy.
-    const drawDense = (g: CanvasRenderingContext2D) => {
+    // The colour of a pixel is the mean of the states of its trials, its strength
+    // how much of the time the worker was busy. Few trials have gaps between.
+    const apart = job.count < dense ? 0.7 * k : 0
+    const drawLanes = (g: CanvasRenderingContext2D) => {
       const m = mask.value
       const sum = new Float32Array(many * wide * channels)
       for (let r = 0; r < n; r++) {
         if (job.lane[r] < 0) continue
         const a = at(job.from[r])
-        const b = Math.max(at(job.to[r]), a + 0.1)
+        const b = Math.max(at(job.to[r]) - apart, a + (apart || 0.1))
         const c = channel(r, m) || 0
         for (let x = Math.floor(a); x < b && x < wide; x++) {
           sum[(job.lane[r] * wide + x) * channels + c] += Math.min(b, x + 1) - Math.max(a, x)
@@ -190,7 +181,7 @@ function Lanes({ job, state, width, cx }: { job: Job; state: Loaded | undefined;
       }
       return row
     }
-    return { frame, xs, ys, unit, places, find: rate ? undefined : find, draw: rate ? drawRate : job.count < dense ? drawEach : drawDense }
+    return { frame, xs, ys, unit, places, find: rate ? undefined : find, draw: rate ? drawRate : drawLanes }
   }, [job, state, width])
   return (
     <Plot
@@ -210,7 +201,6 @@ function Lanes({ job, state, width, cx }: { job: Job; state: Loaded | undefined;
 }
 
 export function Timeline() {
-  const [ref, width] = useWidth<HTMLDivElement>()
   const { states } = store.view.trials
   const [s, f, w, k] = ['started', 'finished', 'worker', 'state'].map(record)
   const loaded = [s, f, w, k].map((id) => store.column(id))
@@ -218,33 +208,30 @@ export function Timeline() {
   const [started, finished, worker, state] = loaded
   const job = useMemo(() => (there && started ? jobs(started, finished, worker) : undefined), [there])
   const span = job?.end ?? 0
-  const why = store.view.missing.timeline ?? (s < 0 || (job && job.count === 0) ? 'No trial has a time.' : undefined)
   return (
     <Figure
       id="timeline"
       wide
       title="What ran when"
       missing="timeline"
+      absent={s < 0 || job?.count === 0 ? 'No trial has a time.' : ''}
       note={
-        !why &&
         job &&
         (span > 0
           ? `${plural(job.count, 'trial')} in ${seconds(span)}, ${number(Number((job.count / span).toPrecision(3)))} a second${
-              job.each > 0 && job.busy > 0 ? `; the workers were busy ${percent(Math.min(job.busy / (span * job.lanes.length * job.each), 1))} of the time` : ''
+              job.each > 0 && job.busy > 0
+                ? `; the workers were busy ${percent(Math.min(job.busy / (span * job.lanes.length * job.each), 1))} of the time`
+                : ''
             }${job.each > 1 ? `. Every lane is ${job.each} workers` : ''}. Drag to select a time.`
           : `All ${number(job.count)} trials were evaluated at once, too fast to be told apart.`)
       }
     >
-      <Swatches items={Object.entries(states)
+      <Swatches
+        items={Object.entries(states)
           .sort((a, b) => b[1] - a[1])
-          .map(([name, count]) => ({ name, count, colour: stateColours[name as State] ?? '--point' }))} />
-      {why ? (
-        <p class="absent">{why}</p>
-      ) : (
-        <div ref={ref}>
-          <Lazy height={160}>{job && span > 0 && width > 0 && <Lanes job={job} state={state} width={width} cx={s} />}</Lazy>
-        </div>
-      )}
+          .map(([name, count]) => ({ name, count, colour: stateColours[name as State] ?? '--point' }))}
+      />
+      <Lazy height={160}>{(width) => job && span > 0 && <Lanes job={job} state={state} width={width} cx={s} />}</Lazy>
     </Figure>
   )
 }

@@ -5,7 +5,7 @@ import { useMemo, useRef, useState } from 'preact/hooks'
 import { store } from './state'
 import { cut, percent, plural } from './format'
 import { Figure, useVisible } from './figure'
-import { axis, levels, Share } from './kit'
+import { axis, Bar, Head, levels } from './kit'
 import { study, target } from './importance'
 
 // Spark shows which values were tried (grey) and which the front has (orange).
@@ -47,7 +47,15 @@ function Histogram({ ids }: { ids: number[] }) {
   return (
     <svg width={96} height={22} aria-hidden="true">
       {bars.map((b, k) => (
-        <path key={k} class={k ? 'won' : 'tried'} d={b.map((v, i) => (v ? `M${i * w + (k ? w * 0.3 : 0.5)} 22h${k ? w * 0.4 : Math.max(w - 1, 1)}v${-21 * v}h${k ? -w * 0.4 : -Math.max(w - 1, 1)}z` : '')).join('')} />
+        <path
+          key={k}
+          class={k ? 'won' : 'tried'}
+          d={b
+            .map((v, i) =>
+              v ? `M${i * w + (k ? w * 0.3 : 0.5)} 22h${k ? w * 0.4 : Math.max(w - 1, 1)}v${-21 * v}h${k ? -w * 0.4 : -Math.max(w - 1, 1)}z` : '',
+            )
+            .join('')}
+        />
       ))}
     </svg>
   )
@@ -104,74 +112,61 @@ export function Tree() {
       id="space"
       wide
       title="The space that was searched"
-      note={
-        tree.length > 0 &&
-        `${t ? `Matters: share for ${t.target === 'front' ? 'the front' : cut(t.target, 40)}, a group with all below it. ` : ''}Active: share of trials that have the parameter. Values: tried in grey, on the front in orange, each to its own height.`
-      }
+      absent={tree.length ? '' : 'The space has no parameter.'}
+      note={`${t ? `Matters: share for ${t.target === 'front' ? 'the front' : cut(t.target, 40)}, a group with all below it. ` : ''}Active: share of trials that have the parameter. Values: tried in grey, on the front in orange, each to its own height.`}
     >
-      {tree.length === 0 ? (
-        <p class="absent">The space has no parameter.</p>
-      ) : (
-        <div class="scroll">
-          <table class="spacetree">
-            <thead>
-              <tr>
-                <th scope="col">parameter</th>
-                <th scope="col">may be</th>
-                {t && <th scope="col">matters</th>}
-                <th scope="col" class="number">
-                  active
-                </th>
-                <th scope="col">values</th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((i) => {
-                const n = tree[i]
-                const group = kids[i].length > 0
-                const there = n.columns.map((c) => 1 - (store.view.columns[c].missing ?? 0) / Math.max(trials.rows, 1))
-                const first = n.columns.find((c) => store.view.columns[c].kind !== 'text')
-                const name = cut(n.name, 40)
-                return (
-                  <tr key={i} class={group ? 'group' : undefined}>
-                    <th scope="row" style={{ paddingLeft: depth[i] * 18 + 'px' }} title={cut([n.path, n.doc].filter(Boolean).join(': '), 1000)}>
-                      {group ? (
-                        <button class="fold" aria-expanded={open.has(i)} aria-label={`${open.has(i) ? 'Close' : 'Open'} ${name}`} onClick={() => toggle(i)} />
-                      ) : (
-                        tops.length < tree.length && <span class="fold" />
-                      )}
-                      {first === undefined ? (
-                        name
-                      ) : (
-                        <button class="link" onClick={() => study(first)}>
-                          {name}
-                        </button>
-                      )}
-                      {group && !open.has(i) && <small class="muted"> {plural(below[i], 'parameter')}</small>}
-                    </th>
-                    <td title={cut(n.domain, 1000)}>
-                      {cut(n.domain, 60)} <span class="muted">{n.domain ? n.unit : n.kind}</span>
-                      {n.when && <small class="when">if {cut(n.when, 80)}</small>}
-                    </td>
-                    {t && (
-                      <td class="bar">
-                        {share[i] > 0 && (
-                          <>
-                            <Share share={share[i]} most={most} colour={group && !n.columns.length ? '--faint' : undefined} />
-                            <small>{percent(share[i])}</small>
-                          </>
-                        )}
-                      </td>
+      <div class="scroll">
+        <table class="bars spacetree">
+          <Head titles={['parameter', 'may be', t && 'matters', 'active', 'values']} />
+          <tbody>
+            {rows.map((i) => {
+              const n = tree[i]
+              const group = kids[i].length > 0
+              const there = n.columns.map((c) => 1 - (store.view.columns[c].missing ?? 0) / Math.max(trials.rows, 1))
+              const first = n.columns.find((c) => store.view.columns[c].kind !== 'text')
+              const name = cut(n.name, 40)
+              return (
+                <tr key={i} class={group ? 'group' : undefined}>
+                  <th scope="row" style={{ paddingLeft: depth[i] * 18 + 'px' }} title={cut([n.path, n.doc].filter(Boolean).join(': '), 1000)}>
+                    {group ? (
+                      <button
+                        class="fold"
+                        aria-expanded={open.has(i)}
+                        aria-label={`${open.has(i) ? 'Close' : 'Open'} ${name}`}
+                        onClick={() => toggle(i)}
+                      />
+                    ) : (
+                      tops.length < tree.length && <span class="fold" />
                     )}
-                    <td class="number muted">{there.length > 0 && percent(Math.max(...there))}</td>
-                    {first === undefined ? <td /> : <Spark ids={n.columns.filter((c) => store.view.columns[c].kind !== 'text')} />}
-                  </tr>
-                )
-              })}
-            </tbody>
-          </table>
-        </div>
-      )}
+                    {first === undefined ? (
+                      name
+                    ) : (
+                      <button class="link" onClick={() => study(first)}>
+                        {name}
+                      </button>
+                    )}
+                    {group && !open.has(i) && <small class="muted"> {plural(below[i], 'parameter')}</small>}
+                  </th>
+                  <td title={cut(n.domain, 1000)}>
+                    {cut(n.domain, 60)} <span class="muted">{n.domain ? n.unit : n.kind}</span>
+                    {n.when && <small class="when">if {cut(n.when, 80)}</small>}
+                  </td>
+                  {t && (
+                    <Bar
+                      share={share[i]}
+                      most={most}
+                      colour={group && !n.columns.length ? '--faint' : undefined}
+                      text={share[i] > 0 ? percent(share[i]) : ''}
+                    />
+                  )}
+                  <td class="active muted">{there.length > 0 && percent(Math.max(...there))}</td>
+                  {first === undefined ? <td /> : <Spark ids={n.columns.filter((c) => store.view.columns[c].kind !== 'text')} />}
+                </tr>
+              )
+            })}
+          </tbody>
+        </table>
+      </div>
     </Figure>
   )
 }

@@ -4,7 +4,7 @@
 import { useMemo } from 'preact/hooks'
 import { choices, choose, hover, mask, pick, picks, store } from './state'
 import { cut, number, plural, value } from './format'
-import { Choice, ColumnChoice, Figure, useWidth } from './figure'
+import { Choice, ColumnChoice, Figure } from './figure'
 import { Drawing, trial } from './bits'
 import { colouring, Key, share, type Colouring } from './colouring'
 import { bright, chosen, Lazy, levels, metrics, parameters } from './kit'
@@ -51,6 +51,8 @@ interface Tile {
   w: number
   h: number
 }
+
+const some = innerWidth < 640 ? '12' : '24' // clusters at first
 
 // tiles opens the clusters of the greatest distance until there are so many,
 // and lays them out: every cluster is cut along its longer side, with a gap as
@@ -105,7 +107,8 @@ function shared(d: Dendrogram, m: DesignMap, shown: Tile[], columns: Loaded[]): 
       for (let i = d.first[t.node]; i < d.first[t.node] + size; i++) if (code(d.order[i]) >= 0) inside[code(d.order[i])]++
       for (const [x, v] of index) {
         const out = (total[v] - inside[v]) / Math.max(n - size, 1)
-        if (inside[v] >= 0.9 * size && out < 0.6) found[k].push({ text: `${cut(c.meta.name.split('.').pop()!, 18)} ${cut(value(c.meta, x), 14)}`, by: inside[v] / size - out })
+        if (inside[v] >= 0.9 * size && out < 0.6)
+          found[k].push({ text: `${cut(c.meta.name.split('.').pop()!, 18)} ${cut(value(c.meta, x), 14)}`, by: inside[v] / size - out })
       }
     })
   }
@@ -133,7 +136,16 @@ function summary(d: Dendrogram, m: DesignMap, node: number, z: Loaded | undefine
   return { middle: measured.length ? z!.x[measured[measured.length >> 1]] : NaN, best: measured[0] ?? -1, face, rows }
 }
 
-function Face(p: { tile: Tile; of: Summary; chips: string[]; z: Loaded | undefined; by: Colouring | undefined; leaf: boolean; on: () => void; label?: string }) {
+function Face(p: {
+  tile: Tile
+  of: Summary
+  chips: string[]
+  z: Loaded | undefined
+  by: Colouring | undefined
+  leaf: boolean
+  on: () => void
+  label?: string
+}) {
   const { tile, of, z, by } = p
   void painted.value
   const tint = by && Number.isFinite(of.middle) ? ramp(share(by, of.middle)) : undefined
@@ -144,7 +156,13 @@ function Face(p: { tile: Tile; of: Summary; chips: string[]; z: Loaded | undefin
   return (
     <button
       class={tint ? (bright(tint) ? 'tile dark' : 'tile light') : 'tile'}
-      style={{ left: tile.x + 'px', top: tile.y + 'px', width: Math.max(tile.w, 1) + 'px', height: Math.max(tile.h, 1) + 'px', background: tint && css(tint) }}
+      style={{
+        left: tile.x + 'px',
+        top: tile.y + 'px',
+        width: Math.max(tile.w, 1) + 'px',
+        height: Math.max(tile.h, 1) + 'px',
+        background: tint && css(tint),
+      }}
       title={cut([name, p.label, best && `best ${best}`, ...p.chips].filter(Boolean).join('\n'), 800)}
       onClick={p.on}
       onPointerEnter={() => (hover.value = p.leaf || n < 4 ? of.rows[0] : of.best)}
@@ -176,7 +194,7 @@ function Lit({ rows }: { rows: number[] }) {
   return (
     <>
       {!m.all && <i class="selected" style={{ width: (100 * n) / rows.length + '%' }} />}
-      {(has || picked) && <i class={picked ? 'mark picked' : 'mark'} />}
+      {(has || picked) && <i class={picked ? 'frame picked' : 'frame'} />}
     </>
   )
 }
@@ -185,7 +203,7 @@ function Drawn({ m, z, width }: { m: DesignMap; z: Loaded | undefined; width: nu
   const d = useMemo(() => dendrogram(m), [m])
   const at = Number(choices.value['map.at'] ?? d.root)
   const root = at >= 0 && at <= d.root && Number.isInteger(at) ? at : d.root
-  const count = Number(choices.value['map.n'] ?? (width < 600 ? 12 : 24))
+  const count = Number(choices.value['map.n'] ?? some)
   const height = Math.round(Math.min(Math.max(width * 0.52, 420), 640))
   const shown = useMemo(() => tiles(d, root, count, width, height), [d, root, count, width])
   // What members share is looked for in a bounded number of columns.
@@ -214,7 +232,9 @@ function Drawn({ m, z, width }: { m: DesignMap; z: Loaded | undefined; width: nu
           {steps.map((k, i) => (
             <span key={k}>
               {i > 0 && ' › '}
-              {k === root ? number(d.size[k]) : (
+              {k === root ? (
+                number(d.size[k])
+              ) : (
                 <button class="link" onClick={() => go(k)}>
                   {k === d.root ? `all ${number(d.size[k])}` : number(d.size[k])}
                 </button>
@@ -243,15 +263,14 @@ function Drawn({ m, z, width }: { m: DesignMap; z: Loaded | undefined; width: nu
         })}
       </div>
       <p class="note">
-        {by && <Key of={by} text={z ? `median ${z.meta.name}` : ''} />}
-        A tile is a cluster of designs that are alike: how many, the best value, and what nearly all of them share and few others have. Click to open it. {m.note}
+        {by && <Key of={by} text={z ? `median ${z.meta.name}` : ''} />}A tile is a cluster of designs that are alike: how many, the best value, and
+        what nearly all of them share and few others have. Click to open it. {m.note}
       </p>
     </>
   )
 }
 
 export function Treemap() {
-  const [ref, width] = useWidth<HTMLDivElement>()
   const { map, columns } = store.view
   const zs = metrics()
   const z = chosen(choices.value['map.colour'], zs, zs[0])
@@ -262,27 +281,20 @@ export function Treemap() {
       wide
       title="The map of designs"
       missing="map"
+      absent={map?.rows.length ? '' : 'There are no designs to arrange.'}
       tools={
-        map && (
-          <>
-            {z >= 0 && <ColumnChoice label="colour" id={z} ids={zs} on={(id) => choose('map.colour', columns[id].name)} />}
-            <Choice
-              label="clusters"
-              value={choices.value['map.n'] ?? (width < 600 ? '12' : '24')}
-              options={['4', '8', '12', '24', '40', '64'].map((v) => ({ value: v, text: v }))}
-              on={(v) => choose('map.n', v)}
-            />
-          </>
-        )
+        <>
+          {z >= 0 && <ColumnChoice label="colour" id={z} ids={zs} on={(id) => choose('map.colour', columns[id].name)} />}
+          <Choice
+            label="clusters"
+            value={choices.value['map.n'] ?? some}
+            options={['4', '8', '12', '24', '40', '64'].map((v) => ({ value: v, text: v }))}
+            on={(v) => choose('map.n', v)}
+          />
+        </>
       }
     >
-      {!map || map.rows.length === 0 ? (
-        <p class="absent">There are no designs to arrange.</p>
-      ) : (
-        <div ref={ref}>
-          <Lazy height={500}>{width > 0 && (z < 0 || loaded) && <Drawn m={map} z={loaded} width={width} />}</Lazy>
-        </div>
-      )}
+      <Lazy height={500}>{(width) => (z < 0 || loaded) && <Drawn m={map!} z={loaded} width={width} />}</Lazy>
     </Figure>
   )
 }

@@ -1,9 +1,9 @@
 // Every trial as a table that stays quick at a hundred thousand rows: only the
 // rows in sight exist.
 
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Column, Loaded } from './data'
-import { Copy } from './bits'
+import { Copy, useHovered } from './bits'
 import { Figure, useVisible } from './figure'
 import { cut, exact, number, title, value } from './format'
 import { parameters } from './kit'
@@ -79,7 +79,7 @@ function csv(rows: Uint32Array, ids: number[]): string {
   const cell = (c: Loaded | undefined, row: number) => {
     const x = c ? c.x[row] : NaN
     if (!c || x !== x) return ''
-    return c.meta.kind === 'number' ? String(x) : quote(String(c.meta.values?.[x] ?? ''))
+    return c.meta.kind === 'number' ? String(c.meta.rounded ? Number(x.toPrecision(7)) : x) : quote(String(c.meta.values?.[x] ?? ''))
   }
   const lines = [ids.map((id) => quote(store.view.columns[id].name)).join(',')]
   for (const row of rows) lines.push(columns.map((c) => cell(c, row)).join(','))
@@ -99,6 +99,10 @@ export function Trials() {
   const [choosing, setChoosing] = useState(false)
   const frame = useRef<HTMLDivElement>(null)
   const near = useVisible(frame)
+  const tall = useRef(592) // when it was last there
+  useLayoutEffect(() => {
+    if (near) tall.current = frame.current!.offsetHeight
+  })
   const ids = [0, ...chosenColumns().slice(0, most)]
   const only = choices.value['trials.all'] === undefined
   const sorting = choices.value['trials.sort'] ?? '+' + view.columns[0]?.name
@@ -153,7 +157,7 @@ export function Trials() {
         }
       >
         {choosing && <Picker ids={ids} close={() => setChoosing(false)} />}
-        <div ref={frame} class="trials">
+        <div ref={frame} class="trials" style={near ? undefined : { minHeight: tall.current + 'px' }}>
           {near && <Rows rows={rows} ids={ids} by={by} down={down} />}
         </div>
       </Figure>
@@ -164,6 +168,7 @@ export function Trials() {
 function Rows(p: { rows: Uint32Array; ids: number[]; by: number; down: boolean }) {
   const { rows, ids } = p
   const box = useRef<HTMLDivElement>(null)
+  useHovered(box)
   const [top, setTop] = useState(0)
   const [cursor, setCursor] = useState(-1)
   const { columns } = store.view
@@ -173,8 +178,9 @@ function Rows(p: { rows: Uint32Array; ids: number[]; by: number; down: boolean }
   const tall = 560
   const page = Math.floor(tall / rowHeight) - 2
   const total = widths.reduce((a, b) => a + b, 0)
-  const first = Math.max(0, Math.min(Math.floor(top / rowHeight), rows.length - 1) - 8)
-  const last = Math.min(rows.length, first + page + 20)
+  const pool = page + 10 // lines that there are; scrolling fills them anew
+  const first = Math.max(0, Math.min(Math.floor(top / rowHeight), rows.length - 1) - 4)
+  const last = Math.min(rows.length, first + pool)
 
   // A new selection begins at its top.
   useEffect(() => {
@@ -211,11 +217,12 @@ function Rows(p: { rows: Uint32Array; ids: number[]; by: number; down: boolean }
   const lines = []
   for (let i = first; i < last; i++) {
     const row = rows[i]
-    const mark = (picks.value.includes(row) ? ' picked' : '') + (hover.value === row ? ' hovered' : '') + (i === cursor ? ' cursor' : '')
+    const mark = (picks.value.includes(row) ? ' picked' : '') + (i === cursor ? ' cursor' : '')
     lines.push(
       <div
-        key={i}
+        key={i % pool}
         class={'line' + mark}
+        data-row={row}
         role="row"
         aria-rowindex={i + 2}
         style={{ top: i * rowHeight + 'px' }}
@@ -308,11 +315,6 @@ function Picker(p: { ids: number[]; close: () => void }) {
             <fieldset key={part}>
               <legend>
                 {name}{' '}
-                {fits.length <= most && (
-                  <button type="button" class="link" onClick={() => chooseColumns([...new Set([...p.ids.slice(1), ...fits])].slice(0, most))}>
-                    all
-                  </button>
-                )}{' '}
                 <button type="button" class="link" onClick={() => chooseColumns(p.ids.slice(1).filter((id) => !fits.includes(id)))}>
                   none
                 </button>

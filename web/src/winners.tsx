@@ -1,71 +1,54 @@
 // What good designs have in common, against how common it is among all.
 
-import { useState } from 'preact/hooks'
 import { brush, brushes, store } from './state'
 import { cut, number, percent } from './format'
 import { Figure } from './figure'
-import { Share } from './kit'
-
-const few = 8
+import { Bar, Head, useFew } from './kit'
 
 export function Winners() {
-  const [whole, setWhole] = useState(false)
   const { good, winner } = store.view.winners ?? { good: '', winner: [] }
+  const [shown, more] = useFew(winner, 8, 'value')
   return (
     <Figure
       id="winners"
       title="What the winners share"
       missing="winners"
-      note={
-        winner.length > 0 &&
-        `Good: ${good}. The bar is their share that has the value, the mark that of all trials; chance is how likely as many are without a reason. Click a value to select it.`
-      }
+      absent={winner.length ? '' : 'No value is more common among the good designs than chance explains.'}
+      note={`Good: ${good}. The bar is their share that has the value, the mark that of all trials; chance is how likely as many are without a reason. Click a value to select it.`}
     >
-      {winner.length === 0 ? (
-        <p class="absent">No value is more common among the good designs than chance explains.</p>
-      ) : (
-        <table class="winners">
-          <thead>
-            <tr>
-              {['value', '', 'of the good', 'of all', 'chance'].map((h) => (
-                <th key={h} scope="col">
-                  {h}
+      <table class="bars winners">
+        <Head titles={['value', '', 'of good', 'of all', 'chance']} />
+        <tbody>
+          {shown.map((w) => {
+            const c = store.view.columns[w.column]
+            const on = brushes.value.get(w.column)
+            const same = on?.[0] === w.low && on[1] === w.high
+            return (
+              <tr key={`${w.column} ${w.low}`}>
+                <th scope="row">
+                  <button
+                    class="link"
+                    aria-pressed={same}
+                    title={cut(`${c.name} = ${w.text}`, 500)}
+                    onClick={() => brush(w.column, same ? undefined : [w.low, w.high])}
+                  >
+                    {cut(c.name, 32)} = <b>{cut(w.text, 32)}</b> {c.unit}
+                  </button>
                 </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {(whole ? winner : winner.slice(0, few)).map((w) => {
-              const c = store.view.columns[w.column]
-              const on = brushes.value.get(w.column)
-              const same = on?.[0] === w.low && on[1] === w.high
-              return (
-                <tr key={`${w.column} ${w.low}`}>
-                  <th scope="row">
-                    <button class="link" aria-pressed={same} title={cut(`${c.name} = ${w.text}`, 500)} onClick={() => brush(w.column, same ? undefined : [w.low, w.high])}>
-                      {cut(c.name, 32)} = <b>{cut(w.text, 32)}</b> {c.unit}
-                    </button>
-                  </th>
-                  <td class="both">
-                    <Share share={w.good / w.ofGood} colour="--front" />
-                    <s style={{ left: (100 * w.all) / w.ofAll + '%' }} />
-                  </td>
-                  <td>
-                    {number(w.good)} of {number(w.ofGood)}
-                  </td>
-                  <td title={`${number(w.all)} of ${number(w.ofAll)}`}>{percent(w.all / w.ofAll)}</td>
-                  <td title={`probability ${w.chance.toExponential(2)}`}>{percent(w.chance)}</td>
-                </tr>
-              )
-            })}
-          </tbody>
-        </table>
-      )}
-      {winner.length > few && (
-        <button class="plain tools" aria-expanded={whole} onClick={() => setWhole(!whole)}>
-          {whole ? 'Fewer' : `All ${winner.length} values`}
-        </button>
-      )}
+                <Bar share={w.good / w.ofGood} colour="--front">
+                  <s style={{ left: (100 * w.all) / w.ofAll + '%' }} />
+                </Bar>
+                <td>
+                  {number(w.good)} of {number(w.ofGood)}
+                </td>
+                <td title={`${number(w.all)} of ${number(w.ofAll)}`}>{percent(w.all / w.ofAll)}</td>
+                <td title={`probability ${w.chance.toExponential(2)}`}>{percent(w.chance)}</td>
+              </tr>
+            )
+          })}
+        </tbody>
+      </table>
+      {more}
     </Figure>
   )
 }
