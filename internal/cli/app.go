@@ -204,7 +204,7 @@ can be stopped and continued at any time.`,
 		}
 	}
 	add("search", a.runCommand(), a.showCommand(), a.initCommand())
-	add("look", a.reportCommand(), a.frontCommand(), a.bestCommand(), a.trialsCommand(), a.exportCommand(), a.doctorCommand())
+	add("look", a.reportCommand(), a.frontCommand(), a.bestCommand(), a.trialsCommand(), a.exportCommand(), a.plotCommand(), a.doctorCommand())
 	add("drive", a.askCommand(), a.tellCommand(), a.enqueueCommand())
 	add("learn", a.listCommand(), a.schemaCommand(), a.versionCommand())
 	root.SetHelpCommandGroupID("learn")

@@ -64,6 +64,7 @@ const (
 // An Axis places numbers.
 type Axis struct {
 	Title     string
+	Aim       string // which end is wanted; stands behind the title where there is room
 	Low, High float64
 	Log       bool
 	Labels    []string // with labels, number k stands for the kth
@@ -74,6 +75,7 @@ type Axis struct {
 // A Key says what the colours of values mean: dark is high or, with Flip, low.
 type Key struct {
 	Title     string
+	Aim       string
 	Low, High float64
 	Log, Flip bool
 }
@@ -114,6 +116,7 @@ type Mark struct {
 
 	Place  Place   // of words
 	DX, DY float64 // of words: points to the right and down
+	Halo   bool    // of words: they stand on other marks
 }
 
 // A Tip is something known of every place of a mark, that a picture does not
@@ -164,7 +167,7 @@ func Kinds() []Kind {
 		{"front", "the trade-off of two objectives: the front over all other designs, with the limits", []string{"x", "y", "color", "log"}, false, 0.78, front},
 		{"history", "the best value or the hypervolume after each evaluation, beside random sampling", nil, false, 0.62, history},
 		{"importance", "which parameters matter, for each objective and the front", []string{"y", "top"}, false, 0, importance},
-		{"slice", "a metric over each of several parameters, with medians and quartiles", []string{"y", "columns", "top", "log"}, true, 0, slices_},
+		{"slice", "a metric over each of several parameters, with medians and quartiles", []string{"y", "columns", "top", "log"}, true, 0, slice},
 		{"contour", "a metric over two parameters, smoothed", []string{"x", "y", "color"}, false, 0.78, contour},
 		{"pairs", "every two of several columns against each other", []string{"columns", "color", "log"}, true, 0, pairs},
 		{"parallel", "designs as lines over several columns", []string{"columns", "color", "top"}, true, 0.42, parallel},
@@ -213,11 +216,8 @@ const (
 // New makes a figure of a kind. A study that has nothing to show is an error
 // that says why.
 func New(v *view.View, kind string, o Options) (*Figure, error) {
-	k, err := kindOf(kind)
+	k, err := check(kind, o)
 	if err != nil {
-		return nil, err
-	}
-	if err := o.check(k); err != nil {
 		return nil, err
 	}
 	p := newPlotter(v, o)
@@ -236,7 +236,21 @@ func New(v *view.View, kind string, o Options) (*Figure, error) {
 	return p.f, nil
 }
 
-// check refuses options that the kind does not take and sizes that are none.
+// Check refuses a kind that there is not, options that it does not take and
+// sizes that are none, as [New] does: before a study is read.
+func Check(kind string, o Options) error {
+	_, err := check(kind, o)
+	return err
+}
+
+func check(kind string, o Options) (Kind, error) {
+	k, err := kindOf(kind)
+	if err != nil {
+		return k, err
+	}
+	return k, o.check(k)
+}
+
 func (o *Options) check(k Kind) error {
 	takes := func(name string) bool {
 		for _, t := range k.Takes {

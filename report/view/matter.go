@@ -142,7 +142,7 @@ func (b *builder) onFront(at []int) []bool {
 // Winners are listed down to this probability, divided by how many values were
 // looked at (Bonferroni), and at most so many.
 const (
-	winnerChance = 0.01
+	winnerChance = 0.05
 	mostWinners  = 40
 )
 

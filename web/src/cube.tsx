@@ -40,7 +40,7 @@ export function Cube(p: { columns: Loaded[]; kind: Uint8Array }) {
     const c: Cloud = cloud(kind.length, Math.round(width * k), Math.round(height * k))
     let n = 0
     for (const v of shown) if (v) n++
-    const size = Math.min(width, height * 1.2) * 0.29
+    const size = Math.min(width, height * 1.2) * 0.25
     // project gives the place of a point of the box, and how near it is.
     const project = ([yaw, tilt]: [number, number]) => {
       const [ca, sa, ct, st] = [Math.cos(yaw), Math.sin(yaw), Math.cos(tilt), Math.sin(tilt)]

@@ -243,15 +243,20 @@ function measured(rows: readonly number[]): Line[] {
               {c &&
                 limits.map((l) => {
                   const kept = met(l, c.x[r])
+                  const title = `${kept ? 'keeps' : 'misses'} ${l.text}${l.soft ? ' (soft)' : ''}`
                   return (
-                    <span key={l.text} class={kept ? 'good-ink' : 'bad-ink'} title={`${kept ? 'keeps' : 'misses'} the ${l.soft ? 'soft ' : ''}limit ${l.text}`}>
+                    <span key={l.text} class={kept ? 'good-ink' : 'bad-ink'} title={title}>
                       {' '}
                       {kept ? '✓' : '✗'} {signs[l.op] ?? l.op} {number(l.bound)}
                     </span>
                   )
                 })}
               {where && where.of > 0 && (
-                <Bar share={where.worse / where.of} dot={!directed} title={`${directed ? 'better' : 'larger'} than ${percent(where.worse / where.of)} of ${number(where.of)} other measured trials`} />
+                <Bar
+                  share={where.worse / where.of}
+                  dot={!directed}
+                  title={`${directed ? 'better' : 'larger'} than ${percent(where.worse / where.of)} of ${number(where.of)} other measured trials`}
+                />
               )}
             </>
           )
@@ -338,7 +343,10 @@ function parameters(rows: readonly number[]): Line[] {
         case 'rule':
           return []
         case 'subset':
-          return words(' has ', (parts) => parts.flatMap(([s, x]) => (x === 1 ? [s] : [])).join(', ') || (parts.some(([, x]) => x === x) ? 'none' : '–'))
+          return words(' has ', (parts) => {
+            const some = parts.flatMap(([s, x]) => (x === 1 ? [s] : [])).join(', ')
+            return some || (parts.some(([, x]) => x === x) ? 'none' : '–')
+          })
         case 'permutation':
           return words(' place of ', (parts) =>
             parts
@@ -391,7 +399,8 @@ function made(rows: readonly number[]): Line[] {
   const lines = columns.flatMap((c, id): Line[] => {
     if (c.part !== 'record' || known.includes(c.name)) return []
     const l = store.column(id)
-    return l && rows.some((r) => l.x[r] === l.x[r]) ? [{ name: c.name.replace('_', ' '), depth: 0, title: c.doc, cell: (r) => <Value id={id} row={r} unit /> }] : []
+    if (!l || !rows.some((r) => l.x[r] === l.x[r])) return []
+    return [{ name: c.name.replace('_', ' '), depth: 0, title: c.doc, cell: (r) => <Value id={id} row={r} unit /> }]
   })
   if (lineage) {
     const at = store.block('lineage.at')

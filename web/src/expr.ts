@@ -37,10 +37,21 @@ export const functions = ['abs', 'floor', 'ceil', 'round', 'sqrt', 'log', 'log2'
 const keywords = ['and', 'or', 'not', 'in', 'true', 'false']
 const comparisons = ['==', '!=', '<', '<=', '>', '>=']
 
-// A token: a number, a keyword before a bracket, a name, a name in backquotes, a
-// string, an operator, or the end.
-const token =
-  /[ \t\r\n]*(?:((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\p{L}\p{Nd}_])|((?:and|or|not|in|true|false)(?=\[)|[\p{L}_][\p{L}\p{Nd}_]*(?:\.[\p{L}\p{Nd}_]+|\[\d+\])*)|`([^`\n\r]+)`|('(?:[^'\\]|\\[\\'"nrt])*'|"(?:[^"\\]|\\[\\'"nrt])*")|(=>|[=!<>]=|&&|\|\||\*\*|[<>!+\-*/%^()[\],?:=])|$)/uy
+// A token.
+const token = new RegExp(
+  '[ \\t\\r\\n]*(?:' +
+    [
+      /((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\p{L}\p{Nd}_])/u, // a number
+      /((?:and|or|not|in|true|false)(?=\[)|[\p{L}_][\p{L}\p{Nd}_]*(?:\.[\p{L}\p{Nd}_]+|\[\d+\])*)/u, // a name; keywords have no index
+      /`([^`\n\r]+)`/u,
+      /('(?:[^'\\]|\\[\\'"nrt])*'|"(?:[^"\\]|\\[\\'"nrt])*")/u,
+      /(=>|[=!<>]=|&&|\|\||\*\*|[<>!+\-*/%^()[\],?:=])/u,
+    ]
+      .map((r) => r.source)
+      .join('|') +
+    '|$)',
+  'uy',
+)
 
 function parse(src: string): Node {
   let at = 0 // of the token
@@ -74,7 +85,9 @@ function parse(src: string): Node {
   const is = (...texts: string[]) => word !== undefined && texts.includes(word)
   const accept = (...texts: string[]) => is(...texts) && (next(), true)
   const expect = (text: string, want = `'${text}'`) => accept(text) || fail(want)
-  const node = (op: string, at: number, kids: Node[], value: Node['value'] = ''): Node => ({ op, at, from: kids.reduce((a, k) => Math.min(a, k.from), at), kids, value })
+  const node = (op: string, at: number, kids: Node[], value: Node['value'] = ''): Node => {
+    return { op, at, from: Math.min(at, ...kids.map((k) => k.from)), kids, value }
+  }
   const nested = (f: () => Node) => (): Node => {
     if (++nest > 200) fail('at most 200 levels of nesting')
     const n = f()

@@ -43,6 +43,11 @@ export function plural(n: number, noun: string): string {
   return `${number(n)} ${noun}${n === 1 ? '' : 's'}`
 }
 
+// moment is a time as the reader's place writes it.
+export function moment(at: string): string {
+  return new Date(at).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+}
+
 // value is what stands in a column at a number of its x, for people.
 export function value(c: Column, x: number): string {
   if (Number.isNaN(x)) return '–'

@@ -52,8 +52,7 @@ export function Gallery() {
       note={
         <>
           {!front.feasible && 'No design keeps every limit; these miss them least. '}
-          {!drawings && missing.drawings}
-          {shown.length < front.rows.length && `An even sample of ${plural(front.rows.length, 'design')}. `}
+          {!drawings && missing.drawings} {shown.length < front.rows.length && `An even sample of ${plural(front.rows.length, 'design')}. `}
         </>
       }
     >

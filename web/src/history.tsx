@@ -80,6 +80,7 @@ function Lines({ of: history }: { of: History }) {
   const y = (log ? logarithmic : linear)(a, b, bottom, top)
   const left = margin(y, height)
   const right = width - (width > 420 ? 104 : 14) // labels stand at the ends of the lines
+  const wide = Math.max(right - left + 2, 0)
   const s = linear(0, trials[last], left, right)
   const x = Object.assign(s, { ticks: whole(s) })
   const steps = (ts: number[], vs: number[]) =>
@@ -120,7 +121,7 @@ function Lines({ of: history }: { of: History }) {
             xTitle="evaluations"
             yTitle={`${title({ name: volume ? 'hypervolume' : 'best ' + history.measure, unit: history.unit })} · ${better}`}
           />
-          <svg x={left} y={top - 2} width={Math.max(right - left + 2, 0)} height={bottom - top + 4} viewBox={`${left} ${top - 2} ${Math.max(right - left + 2, 0)} ${bottom - top + 4}`}>
+          <svg x={left} y={top - 2} width={wide} height={bottom - top + 4} viewBox={`${left} ${top - 2} ${wide} ${bottom - top + 4}`}>
             {band && <path class="band" d={band} />}
             {baseline && <path class="base" d={line(baseline.trials, baseline.middle)} />}
             <path class="own" d={steps(trials, values)} />

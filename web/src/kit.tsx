@@ -172,6 +172,8 @@ export function useDots(x: Loaded, y: Loaded, xs: Axis, ys: Axis, frame: Frame) 
   }, [x, y, xs, ys, frame.width, frame.height, kind])
 }
 
+let turn = 0 // of the plots that wait for time, one after the other
+
 // Lazy shows what fits its width once it is near the screen, or when there is
 // time.
 export function Lazy(p: { height: number; children: (width: number) => ComponentChildren }) {
@@ -179,7 +181,7 @@ export function Lazy(p: { height: number; children: (width: number) => Component
   const near = useVisible(ref)
   const [time, setTime] = useState(false)
   useEffect(() => {
-    const t = setTimeout(() => setTime(true), 2000 + p.height * 2)
+    const t = setTimeout(() => setTime(true), 2000 + 120 * turn++)
     return () => clearTimeout(t)
   }, [])
   const seen = useRef(false)

@@ -114,6 +114,7 @@ function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>
   const step = Math.max((width - 150) / Math.max(tree.columns - 1, 1), 84)
   const pictures = tree.lines < 5 && tree.columns < 10 && tree.nodes.filter((n) => drawing(n.row)).length > tree.nodes.length / 3
   const high = pictures ? 122 : Math.min(Math.max(300 / tree.lines, 20), 44)
+  const wide = Math.min(step - 16, 150)
   const total = Math.max(step * (tree.columns - 1) + 150, width)
   const height = tree.lines * high + 12
   const x = (c: number) => total - 60 - c * step
@@ -154,13 +155,13 @@ function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>
                 >
                   <rect x={-14} y={-10} width={60} height={20} />
                   {n.cut && <path d="M-20 0h10" class="more" />}
-                  {pictures && <image x={-44} y={14} width={88} height={80} href={drawing(n.row)} />}
+                  {pictures && <image x={-wide / 2} y={14} width={wide} height={80} href={drawing(n.row)} />}
                   <circle
                     r={n.row === row ? 7 : 5}
                     class={front[n.row] ? 'on-front' : undefined}
                     style={{ fill: by && Number.isFinite(value.x[n.row]) ? css(ramp(share(by, value.x[n.row]))) : 'var(--ground)' }}
                   />
-                  <text x={10} dy="0.32em">
+                  <text class="halo" x={10} dy="0.32em">
                     {trial(n.row)}
                   </text>
                   {op && high > 30 && (
@@ -184,8 +185,8 @@ function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>
         </div>
       </div>
       <p class="note">
-        {text} Time runs to the right; darker is better{value ? ` in ${cut(value.meta.name, 40)}` : ''}, an orange ring is on the front, empty ones
-        were not measured.
+        {text} Time runs to the right; the stronger the colour the better{value ? ` in ${cut(value.meta.name, 40)}` : ''}, an orange ring is on the
+        front, empty ones were not measured.
       </p>
     </>
   )

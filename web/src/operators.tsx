@@ -17,7 +17,7 @@ export function Operators() {
       missing="operators"
       absent={operators.length ? '' : 'The searcher did not say how it made its designs.'}
       note={
-        'Gain: share of all improvement of the result that came from designs made in this way. An operator pays where its gain exceeds its share of the trials.'
+        'Gain: share of all improvement that came from designs made in this way. An operator pays where its gain exceeds its share of the trials.'
       }
     >
       <div class="scroll">

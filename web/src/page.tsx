@@ -8,7 +8,7 @@ import { Detail } from './detail'
 import { Designs } from './designs'
 import { Filter, focusFilter } from './filter'
 import { quoteName } from './expr'
-import { cut, exact, number, title, value } from './format'
+import { cut, exact, moment, number, title, value } from './format'
 import { Fronts } from './fronts'
 import { How } from './how'
 import { brush, brushes, choices, clear, condition, mask, picks, store, where } from './state'
@@ -66,8 +66,8 @@ export function Page() {
           ),
         )}
         <footer class="note">
-          Made {new Date(store.view.made).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })} by Daedalus {store.view.engine}; the study ran with{' '}
-          {store.view.study.engine || 'an unknown version'}, seed {store.view.study.seed}.
+          Made {moment(store.view.made)} by Daedalus {store.view.engine}; the study ran with {store.view.study.engine || 'an unknown version'},
+          seed {store.view.study.seed}.
         </footer>
       </main>
       <Detail />
@@ -104,7 +104,7 @@ function Bar() {
         <Copy class="plain address" text={() => location.href} title="the address of this page as it stands, with what is picked and selected">
           copy address
         </Copy>
-        <button type="button" class="plain" title="colours: as the system has them, light or dark" onClick={() => (theme.value = themes[theme.value])}>
+        <button type="button" class="plain" title="colours: as in the system, light or dark" onClick={() => (theme.value = themes[theme.value])}>
           {theme.value}
         </button>
         <button type="button" class="plain" aria-label="help" title="? for help" onClick={showHelp}>
@@ -288,7 +288,8 @@ function Help() {
         </table>
         <h3>The filter</h3>
         <p>
-          A condition as in <code>daedalus trials --where</code>, such as <code>0.1 &lt;= lr &lt; 0.3 and (opt == O3 or state in [failed, pruned])</code>, or{' '}
+          A condition as in <code>daedalus trials --where</code>, such as{' '}
+          <code>0.1 &lt;= lr &lt; 0.3 and (opt == O3 or state in [failed, pruned])</code>, or{' '}
           <code>sum(stages.width) &gt; 64 and not active(dropout)</code>. A trial that lacks what it asks for does not meet it.
         </p>
         <h3>The address</h3>

@@ -173,7 +173,7 @@ function Matrix(p: { columns: Loaded[]; kind: Uint8Array }) {
     <div class="plot pairs" ref={ref} style={{ height: height + 'px' }}>
       {model && (
         <>
-          <Canvas width={width} height={height} draw={model.draw} label={`every pair of ${columns.map((c) => c.meta.name).join(', ')}, and how each is distributed`} />
+          <Canvas width={width} height={height} draw={model.draw} label={`every pair of ${columns.map((c) => c.meta.name).join(', ')}`} />
           <svg class="over" width={width} height={height}>
             {model.diagonal.map((f, i) => (
               <g key={i}>

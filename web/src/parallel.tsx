@@ -46,7 +46,11 @@ export function ParallelFigure() {
   const { columns } = store.view
   const width = useSignal(0)
   const allowed = useMemo(
-    () => columns.flatMap((c, id) => (id > 0 && c.kind !== 'text' && (c.kind === 'number' ? c.min !== undefined && c.min !== c.max : (c.values?.length ?? 0) > 1) ? [id] : [])),
+    () =>
+      columns.flatMap((c, id) => {
+        const varies = c.kind === 'number' ? c.min !== undefined && c.min !== c.max : (c.values?.length ?? 0) > 1
+        return id > 0 && c.kind !== 'text' && varies ? [id] : []
+      }),
     [columns],
   )
   const small = width.value < 640
@@ -89,7 +93,8 @@ function Count(p: { kind: Uint8Array }) {
   return (
     <>
       {n > most && `${number(most)} of `}
-      {plural(n, m.all ? 'measured trial' : 'selected trial')} drawn, the front on top. <span class="screen">Drag along an axis to select, drag its name to move it.</span>
+      {plural(n, m.all ? 'measured trial' : 'selected trial')} drawn, the front on top.
+      <span class="screen"> Drag along an axis to select, drag its name to move it.</span>
     </>
   )
 }

@@ -393,6 +393,11 @@ export function FrontFigure() {
   const set = (key: string) => (id: number) => choose(key, columns[id].name)
   const { shown = 0, outside = 0, lacking = 0 } = told.value ?? {}
   const whole = measured.length > 2 ? ` of ${measured.length} objectives` : ''
+  const members = !front.feasible
+    ? 'no design keeps every limit; these miss them least'
+    : single
+      ? 'the best'
+      : `${number(front.rows.length)} on the front${whole}`
   const item = (name: string, text: string) => (
     <span>
       <span class={'dot ' + name} />
@@ -447,7 +452,7 @@ export function FrontFigure() {
         <>
           <span class="key">
             {item('', plural(shown + outside, 'trial'))}
-            {item('on-front', !front.feasible ? 'no design keeps every limit; these miss them least' : single ? 'the best' : `${number(front.rows.length)} on the front${whole}`)}
+            {item('on-front', members)}
             {missed > 0 && item('ring', `${plural(missed, 'trial')} that ${missed === 1 ? 'misses' : 'miss'} a limit`)}
           </span>
           {by && <Key of={by} />}

@@ -144,7 +144,7 @@ export function Slices() {
           />
         </>
       }
-      note="A point is a trial, orange ones are on the front; the line is the median of the trials with about the same value, between their quartiles. Drag to select a range."
+      note="A point is a trial, orange is the front; the line is the median of trials with about the same value, between quartiles. Drag to select."
     >
       {one >= 0 && (
         <Lazy height={360}>{(width) => y && <Slice id={one} y={y} width={width} height={Math.min(360, Math.max(240, width * 0.5))} large />}</Lazy>

@@ -5,7 +5,7 @@ import { useMemo, useRef, useState } from 'preact/hooks'
 import type { Check, State } from './data'
 import { better, Command, Drawing, drawing, limitColumns, Prose, rowEvents, trial, useHovered, Value } from './bits'
 import { Figure } from './figure'
-import { cut, number, percent, plural, seconds, title } from './format'
+import { cut, moment, number, percent, plural, seconds, title } from './format'
 import { stateColours } from './kit'
 import { frontPlace } from './rows'
 import { brush, brushes, hover, pick, picks, store } from './state'
@@ -15,14 +15,14 @@ export function Summary() {
   const { study, answer, trials, front, goal } = store.view
   const several = goal.objectives.length > 1
   const many = front.rows.length
-  const clock = useMemo(() => new Date(store.view.made), [])
+  const about = [study.name, study.problem, study.searcher, ended(), day(study.created)].filter(Boolean)
   return (
     <>
       <header class="opening">
-        <p class="muted">{[study.name, study.problem, study.searcher, ended(), day(study.created)].filter(Boolean).map((s) => cut(s, 120)).join(' · ')}</p>
+        <p class="muted">{about.map((s) => cut(s, 120)).join(' · ')}</p>
         {study.running && (
           <p class="note-line">
-            <b>Still running;</b> as of {clock.toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' })}. Numbers will change.
+            <b>Still running;</b> as of {moment(store.view.made)}. Numbers will change.
           </p>
         )}
         {study.question && <p class="question">{cut(study.question, 600)}</p>}
@@ -157,7 +157,14 @@ function States() {
           const chosen = !!on && on[0] === k && on[1] === k
           return (
             <li key={s}>
-              <button type="button" class="plain" aria-pressed={chosen} title={percent(n / total)} disabled={k < 0} onClick={() => brush(id, chosen ? undefined : [k, k])}>
+              <button
+                type="button"
+                class="plain"
+                aria-pressed={chosen}
+                title={percent(n / total)}
+                disabled={k < 0}
+                onClick={() => brush(id, chosen ? undefined : [k, k])}
+              >
                 <i style={{ background: `var(${stateColours[s] ?? '--faint'})` }} /> {number(n)} {s}
               </button>
             </li>
@@ -175,7 +182,7 @@ function PickCard(p: { row: number; role: string }) {
   const label = place === undefined ? undefined : view.front.labels?.[place]
   const first = view.goal.objectives.map((o) => o.column).filter((c) => c >= 0)
   return (
-    <button type="button" class="pick" aria-pressed={picks.value.includes(p.row)} title={`trial ${trial(p.row)}; click to see all of it`} {...rowEvents(p.row)}>
+    <button type="button" class="pick" aria-pressed={picks.value.includes(p.row)} title={`trial ${trial(p.row)}`} {...rowEvents(p.row)}>
       <b>{cut(p.role, 60)}</b>
       {label && <span class="label">{cut(label, 90)}</span>}
       <Drawing row={p.row} />
@@ -294,7 +301,12 @@ function FrontTable() {
   }, [])
   const column = (id: number): Head => {
     const c = view.columns[id]
-    return { text: `${title(c)} ${better(c)}`, title: c.doc, key: (row) => store.column(id)?.x[row] ?? NaN, cell: (row) => <Value id={id} row={row} /> }
+    return {
+      text: `${title(c)} ${better(c)}`,
+      title: c.doc,
+      key: (row) => store.column(id)?.x[row] ?? NaN,
+      cell: (row) => <Value id={id} row={row} />,
+    }
   }
   const heads: Head[] = [
     { text: 'trial', key: (row) => store.column(0)?.x[row] ?? row, cell: (row) => trial(row) },
@@ -312,11 +324,13 @@ function FrontTable() {
   const order = front.rows.map((_, k) => k)
   const h = heads[sort.by]
   if (h) {
-    const keys = front.rows.map((row, k) => h.key(row, k))
-    order.sort((a, b) => (Number.isNaN(keys[a]) || Number.isNaN(keys[b]) ? Number(Number.isNaN(keys[a])) - Number(Number.isNaN(keys[b])) : (keys[a] - keys[b]) * (sort.down ? -1 : 1)))
+    const keys = front.rows.map((row, k) => h.key(row, k) * (sort.down ? -1 : 1))
+    const last = (x: number) => (x === x ? x : Infinity)
+    order.sort((a, b) => last(keys[a]) - last(keys[b]) || a - b)
   }
   const visible = all ? order.slice(0, 1000) : order.slice(0, few)
-  const name = !front.feasible ? 'The designs nearest to the limits' : goal.objectives.length > 1 ? 'The front' : front.rows.length > 1 ? 'The best designs' : 'The best design'
+  const best = front.rows.length > 1 ? 'The best designs' : 'The best design'
+  const name = !front.feasible ? 'The designs nearest to the limits' : goal.objectives.length > 1 ? 'The front' : best
   return (
     <Figure
       id="front-table"
@@ -402,7 +416,7 @@ function FrontTable() {
       </div>
       {order.length > visible.length && (
         <p class="note">
-          {all ? `The first 1,000 of ${number(order.length)}; the table of trials below holds all.` : `${number(order.length - visible.length)} more.`}
+          {number(order.length - visible.length)} more{all && '; the table of trials holds all'}.
         </p>
       )}
     </Figure>

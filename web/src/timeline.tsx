@@ -231,7 +231,7 @@ export function Timeline() {
           .sort((a, b) => b[1] - a[1])
           .map(([name, count]) => ({ name, count, colour: stateColours[name as State] ?? '--point' }))}
       />
-      <Lazy height={160}>{(width) => job && span > 0 && <Lanes job={job} state={state} width={width} cx={s} />}</Lazy>
+      {!(job && span === 0) && <Lazy height={160}>{(width) => job && <Lanes job={job} state={state} width={width} cx={s} />}</Lazy>}
     </Figure>
   )
 }

@@ -113,7 +113,10 @@ export function Tree() {
       wide
       title="The space that was searched"
       absent={tree.length ? '' : 'The space has no parameter.'}
-      note={`${t ? `Matters: share for ${t.target === 'front' ? 'the front' : cut(t.target, 40)}, a group with all below it. ` : ''}Active: share of trials that have the parameter. Values: tried in grey, on the front in orange, each to its own height.`}
+      note={
+        (t ? `Matters: share for ${t.target === 'front' ? 'the front' : cut(t.target, 40)}, a group with all below it. ` : '') +
+        'Active: share of trials that have the parameter. Values: tried in grey, on the front in orange, each to its own height.'
+      }
     >
       <div class="scroll">
         <table class="bars spacetree">

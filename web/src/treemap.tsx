@@ -171,7 +171,7 @@ function Face(p: {
       <Lit rows={of.rows} />
       {tile.w > 40 && tile.h > 22 && (
         <span class="head">
-          <b>{p.leaf ? trial(of.rows[0]) : number(n)}</b>
+          <b>{p.leaf ? '#' + trial(of.rows[0]) : number(n)}</b>
           {!p.leaf && tile.w > 180 && ' designs'}
           {best && tile.w > 96 && (p.leaf || tile.w < 140 ? ` · ${best}` : ` · best ${best}`)}
         </span>

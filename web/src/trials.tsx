@@ -152,7 +152,8 @@ export function Trials() {
         }
         note={
           <span class="screen">
-            Click a head to sort, a row to see its design; arrow keys, PageUp and PageDown move, Enter shows, Shift adds for comparison. {view.trials.note}
+            Click a head to sort, a row to see its design; arrow keys, PageUp and PageDown move, Enter shows, Shift adds for comparison.{' '}
+            {view.trials.note}
           </span>
         }
       >
@@ -299,7 +300,7 @@ function Picker(p: { ids: number[]; close: () => void }) {
     <div class="picker tools" onKeyDown={(e) => e.key === 'Escape' && (e.stopPropagation(), p.close())}>
       <p>
         {columns.length > 30 && (
-          <input type="search" placeholder="find a column" aria-label="find a column" value={search} onInput={(e) => setSearch(e.currentTarget.value)} />
+          <input type="search" placeholder="find a column" aria-label="find a column" onInput={(e) => setSearch(e.currentTarget.value)} />
         )}
         <button type="button" onClick={() => choose('trials.columns', undefined)}>
           as at first

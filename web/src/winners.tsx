@@ -7,14 +7,14 @@ import { Bar, Head, useFew } from './kit'
 
 export function Winners() {
   const { good, winner } = store.view.winners ?? { good: '', winner: [] }
-  const [shown, more] = useFew(winner, 8, 'value')
+  const [shown, more] = useFew(winner, 6, 'value')
   return (
     <Figure
       id="winners"
       title="What the winners share"
       missing="winners"
       absent={winner.length ? '' : 'No value is more common among the good designs than chance explains.'}
-      note={`Good: ${good}. The bar is their share that has the value, the mark that of all trials; chance is how likely as many are without a reason. Click a value to select it.`}
+      note={`Good: ${good}. Bar: their share that has the value; mark: that of all trials; chance: how likely as many are by luck. Click to select.`}
     >
       <table class="bars winners">
         <Head titles={['value', '', 'of good', 'of all', 'chance']} />
