@@ -17,7 +17,6 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"pgregory.net/rapid"
 
-	"github.com/daedalus-search/daedalus/internal/shape"
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/space"
 	"github.com/daedalus-search/daedalus/store"
@@ -359,32 +358,4 @@ func BenchmarkWriteTrials(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(trials)), "ns/trial")
 		})
 	}
-}
-
-// FuzzDesign gives the reader of designs anything at all.
-func FuzzDesign(f *testing.F) {
-	study, trials := sample(f, 5, 7)
-	for _, t := range trials {
-		f.Add(t.Design)
-	}
-	f.Add([]byte(`{"block": {}, "stages": [1, {"w": 3, "op": null}], "widths": [[2]], "x\ty": {"a": [{}]}}`))
-	f.Add([]byte(`{"block": {"conv": {}, "skip": {}}}`))
-	f.Add([]byte(`[{"lr": "\"\\`))
-	l, err := shape.Read(study.Space)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Fuzz(func(t *testing.T, design []byte) {
-		n := 0
-		err := l.Walk(design, func(p shape.Place, value []byte) {
-			n++
-			if p.Part == nil || len(p.Key) == 0 {
-				t.Errorf("a value without a place: %s", value)
-			}
-			convert(value, kinds[p.Part.Type])
-		})
-		if err == nil && n > len(design) {
-			t.Errorf("%d values in %d bytes", n, len(design))
-		}
-	})
 }

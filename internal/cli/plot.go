@@ -134,6 +134,7 @@ its .db; the study may be running.`,
 	f.StringVar(&o.Color, "color", "", "column that gives the colours")
 	f.StringSliceVar(&o.Columns, "columns", nil, "columns, in this order")
 	f.IntVar(&o.Top, "top", 0, "how many parameters or columns at most")
+	f.BoolVar(&o.Near, "near", false, "axes around the front instead of around every design")
 	f.StringVar(&o.Log, "log", "", "logarithmic axes: x, y, xy or none; as suits the data without it")
 	f.StringVar(&o.Title, "title", "", "title above the figure")
 	f.Float64Var(&o.Width, "width", 0, "width in millimetres (default 84, or 175 where a column is too narrow)")

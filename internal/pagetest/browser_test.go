@@ -64,6 +64,9 @@ type tab struct {
 // browser, unless DAEDALUS_BROWSER_TESTS=1 says that there must be one.
 func open(t testing.TB, url string, before ...chromedp.Action[chromedp.Void]) *tab {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("pages are opened only in full tests")
+	}
 	b, err := browser()
 	if err != nil {
 		if os.Getenv("DAEDALUS_BROWSER_TESTS") == "1" {

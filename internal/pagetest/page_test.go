@@ -180,7 +180,6 @@ func TestReportsShowWhatTheyPromise(t *testing.T) {
 						continue
 					}
 					eval[bool](p, fmt.Sprintf("(document.querySelector('#%s').scrollIntoView({block: 'start', behavior: 'instant'}), scrollBy({top: -60, behavior: 'instant'}), true)", id))
-					p.run(chromedp.Sleep(250 * time.Millisecond))
 					p.shot(s.name + "-" + look.name + "-" + id)
 				}
 			}
@@ -468,14 +467,25 @@ func TestPrints(t *testing.T) {
 	}
 }
 
+// BenchmarkReport writes the page of 100,000 trials.
+func BenchmarkReport(b *testing.B) {
+	db, _ := report(b, "large")
+	out := filepath.Join(b.TempDir(), "large.html")
+	for b.Loop() {
+		command(b, "report", db, "-o", out, "-q")
+	}
+	info, err := os.Stat(out)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(info.Size())/1e6, "MB")
+}
+
 // BenchmarkPage opens the page of 100,000 trials: how long until something is
 // painted and until every section is there, and how many frames a second follow
 // a brush.
 func BenchmarkPage(b *testing.B) {
 	_, html := report(b, "large")
-	if info, err := os.Stat(html); err == nil {
-		b.ReportMetric(float64(info.Size())/1e6, "MB")
-	}
 	var paint, whole, frames, slowest []float64
 	for b.Loop() {
 		p := open(b, fileURL(html))

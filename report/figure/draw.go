@@ -162,7 +162,7 @@ func (f *Figure) panel(s surface, p *frame) {
 			s.text(text{x: p.x - tickLong - 2, y: p.sy.at(k.x) + tickSize*0.35, s: cut(k.text, labelMost, tickSize), size: tickSize, c: black, side: ends})
 		}
 		if p.Y.Title != "" {
-			s.text(text{x: p.x - p.left() + textSize*0.85, y: p.y + p.h/2, s: p.Y.heading(p.h + 8), size: textSize, c: black, side: middle, up: true})
+			s.text(text{x: p.x - p.left() + textSize*0.85, y: p.y + p.h/2, s: p.Y.heading(p.h + 3), size: textSize, c: black, side: middle, up: true})
 		}
 	}
 	ground := t.of(Ground)
@@ -226,7 +226,7 @@ func (f *Figure) ramp(s surface, k *frame) {
 		}
 	}
 	s.stroke(axes, t.of(Muted), 0.5, false)
-	s.text(text{x: k.x + keyBar + 4 + widest(k.yt, tickSize) + textSize, y: k.y + k.h/2, s: k.Y.heading(k.h + 8), size: textSize, c: t.of(Ink), side: middle, up: true})
+	s.text(text{x: k.x + keyBar + 4 + widest(k.yt, tickSize) + textSize, y: k.y + k.h/2, s: k.Y.heading(k.h + 3), size: textSize, c: t.of(Ink), side: middle, up: true})
 }
 
 // colours of the places of a mark with values; nil without.
@@ -515,7 +515,7 @@ func (f *Figure) field(s surface, p *frame, m *Mark) {
 	ny := len(m.V) / nx
 	x0, x1 := p.sx.at(m.X[0]), p.sx.at(m.X2[nx-1])
 	y0, y1 := p.sy.at(m.Y2[len(m.V)-1]), p.sy.at(m.Y[0])
-	k := min(s.resolution(), 2.5)
+	k := min(s.resolution(), 150./72) // nothing here is finer
 	pw, ph := max(int((x1-x0)*k), 1), max(int((y1-y0)*k), 1)
 	img := image.NewNRGBA(image.Rect(0, 0, pw, ph))
 	t := f.theme()
@@ -523,8 +523,12 @@ func (f *Figure) field(s surface, p *frame, m *Mark) {
 		v := float64(ny)*(1-(float64(py)+0.5)/float64(ph)) - 0.5
 		for px := range pw {
 			u := float64(nx)*(float64(px)+0.5)/float64(pw) - 0.5
-			value, known := m.at(u, v, nx, ny)
-			if known < 0.5 {
+			known := 1.0
+			if m.Known != nil {
+				known, _ = between(m.Known, u, v, nx, ny)
+			}
+			value, some := between(m.V, u, v, nx, ny)
+			if !(known >= 0.5) || !some {
 				continue
 			}
 			c := t.shade(f.Key.share(value))
@@ -535,15 +539,17 @@ func (f *Figure) field(s surface, p *frame, m *Mark) {
 	s.image(x0, y0, x1-x0, y1-y0, img)
 }
 
-// at interpolates a field and says how much of what is around is known.
-func (m *Mark) at(u, v float64, nx, ny int) (value, known float64) {
+// between interpolates the values of a grid at a place that is counted from the
+// middle of the first; some says whether any value around is known.
+func between(xs []float64, u, v float64, nx, ny int) (value float64, some bool) {
 	i, j := math.Floor(u), math.Floor(v)
+	sum := 0.0
 	for _, d := range [4][2]float64{{0, 0}, {1, 0}, {0, 1}, {1, 1}} {
 		w := math.Abs(1-d[0]-(u-i)) * math.Abs(1-d[1]-(v-j))
 		a, b := min(max(int(i+d[0]), 0), nx-1), min(max(int(j+d[1]), 0), ny-1)
-		if x := m.V[b*nx+a]; x == x {
-			value, known = value+w*x, known+w
+		if x := xs[b*nx+a]; x == x {
+			value, sum = value+w*x, sum+w
 		}
 	}
-	return value / known, known
+	return value / sum, sum > 0
 }

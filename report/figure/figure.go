@@ -111,8 +111,9 @@ type Mark struct {
 	Alpha  float64 // opacity; 0 means 1
 	Size   float64 // points: of dots the diameter, of lines the width; of words the size of the font
 	Dashed bool
-	Edge   bool // dots and boxes have an edge in the colour of the ground
-	Across int  // of a field: boxes in a row
+	Edge   bool      // dots and boxes have an edge in the colour of the ground
+	Across int       // of a field: boxes in a row
+	Known  []float64 // of a field: it is drawn where this is 0.5 or more
 
 	Place  Place   // of words
 	DX, DY float64 // of words: points to the right and down
@@ -145,6 +146,7 @@ type Options struct {
 	Columns       []string // columns
 	Log           string   // which axes are logarithmic: "x", "y", "xy" or "none"; "" as suits the data
 	Top           int      // how many at most
+	Near          bool     // the axes show the surroundings of the front instead of every design
 	Title         string
 	Width, Height float64 // in millimetres; 0 means one or two columns of a page, as the kind needs
 	DPI           float64 // of PNG; 0 means 300
@@ -164,12 +166,12 @@ type Kind struct {
 // Kinds lists the kinds of figures, the most wanted first.
 func Kinds() []Kind {
 	return []Kind{
-		{"front", "the trade-off of two objectives: the front over all other designs, with the limits", []string{"x", "y", "color", "log"}, false, 0.78, front},
+		{"front", "the trade-off of two objectives: the front over all other designs, with the limits", []string{"x", "y", "color", "log", "near"}, false, 0.78, front},
 		{"history", "the best value or the hypervolume after each evaluation, beside random sampling", nil, false, 0.62, history},
 		{"importance", "which parameters matter, for each objective and the front", []string{"y", "top"}, false, 0, importance},
 		{"slice", "a metric over each of several parameters, with medians and quartiles", []string{"y", "columns", "top", "log"}, true, 0, slice},
 		{"contour", "a metric over two parameters, smoothed", []string{"x", "y", "color"}, false, 0.78, contour},
-		{"pairs", "every two of several columns against each other", []string{"columns", "color", "log"}, true, 0, pairs},
+		{"pairs", "every two of several columns against each other", []string{"columns", "color", "log", "near"}, true, 0, pairs},
 		{"parallel", "designs as lines over several columns", []string{"columns", "color", "top"}, true, 0.42, parallel},
 		{"curves", "intermediate results of every trial", []string{"y", "log"}, false, 0.62, curves},
 		{"timeline", "what every worker did when", nil, true, 0, timeline},
@@ -263,7 +265,7 @@ func (o *Options) check(k Kind) error {
 	for _, x := range []struct {
 		name  string
 		given bool
-	}{{"x", o.X != ""}, {"y", o.Y != ""}, {"color", o.Color != ""}, {"columns", len(o.Columns) > 0}, {"log", o.Log != ""}, {"top", o.Top != 0}} {
+	}{{"x", o.X != ""}, {"y", o.Y != ""}, {"color", o.Color != ""}, {"columns", len(o.Columns) > 0}, {"log", o.Log != ""}, {"top", o.Top != 0}, {"near", o.Near}} {
 		if x.given && !takes(x.name) {
 			h := "it takes no choice of columns"
 			if len(k.Takes) > 0 {

@@ -71,7 +71,7 @@ func front(p *plotter) error {
 		p.note("The front is that of %d objectives, of which two are the axes.", n)
 	}
 	if moreX || moreY {
-		p.note("The axes show the front and 98 %% of the designs; %s beyond.", p.beyond(x, y, &panel))
+		p.note("Of the designs %s beyond the axes.", p.beyond(x, y, &panel))
 	}
 	if n := p.v.Trials; n.Rows < n.Total {
 		p.note("Of %s trials %s are drawn: the front and an even sample.", term.Int(int64(n.Total)), term.Int(int64(n.Rows)))

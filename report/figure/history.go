@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/daedalus-search/daedalus/internal/term"
@@ -307,37 +308,7 @@ func timeline(p *plotter) error {
 			unit = u
 		}
 	}
-	// A lane for each worker, or for several.
-	worker := p.record("worker")
-	at := p.numbers(worker)
-	var order []float64
-	for _, r := range rows {
-		if w := at[r]; w == w {
-			if i, ok := slices.BinarySearch(order, w); !ok {
-				order = slices.Insert(order, i, w)
-			}
-		}
-	}
-	const mostLanes = 40
-	each := (len(order) + mostLanes - 1) / mostLanes
-	texts := p.v.Texts(worker)
-	lanes := []string{"all"}
-	if len(order) > 0 {
-		lanes = nil
-		for i := 0; i < len(order); i += each {
-			name := number(order[i])
-			if k := int(order[i]); texts != nil && k < len(texts) {
-				name = texts[k]
-			}
-			lanes = append(lanes, name)
-		}
-	}
-	lane := func(r int) int {
-		if k, ok := slices.BinarySearch(order, at[r]); ok {
-			return k / each
-		}
-		return 0
-	}
+	lane, lanes, note := p.lanes(rows, started, to)
 	state, _ := p.v.Find("state")
 	states, codes := p.v.Texts(state), p.v.Numbers(state)
 	byState := map[string][]int{}
@@ -349,17 +320,14 @@ func timeline(p *plotter) error {
 		byState[name] = append(byState[name], r)
 	}
 	x := Axis{Title: "time (" + unit.name + ")", Low: 0, High: end / unit.seconds}
-	if len(lanes) == 1 && len(rows) > 2000 {
+	if len(lanes) < 2 && len(rows) > 2000 {
 		return p.rate(x, rows, started, byState, end, unit.seconds)
 	}
 	// Lane 0 stands at the top.
-	n := len(lanes)
-	y := Axis{Title: "worker", Labels: make([]string, n), Low: -0.5, High: float64(n) - 0.5}
-	for i, l := range lanes {
-		y.Labels[n-1-i] = cutText(l, 40)
-	}
-	if len(order) == 0 {
-		y.Title, y.Plain = "", true
+	n := max(len(lanes), 1)
+	y := Axis{Title: "worker", Low: -0.5, High: float64(n) - 0.5, Plain: true}
+	if len(lanes) > 1 {
+		y.Labels, y.Plain = reversed(lanes), false
 	}
 	panel := Panel{X: x, Y: y}
 	pixel := end / 2400 // shorter times cannot be told apart
@@ -371,7 +339,7 @@ func timeline(p *plotter) error {
 		}
 		var jobs []job
 		for _, r := range byState[s.state] {
-			jobs = append(jobs, job{lane(r), started[r], to[r]})
+			jobs = append(jobs, job{lane[r], started[r], to[r]})
 		}
 		slices.SortFunc(jobs, func(a, b job) int {
 			return cmp.Or(cmp.Compare(a.lane, b.lane), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
@@ -401,11 +369,67 @@ func timeline(p *plotter) error {
 	}
 	p.f.Panels = Panels{{panel}}
 	p.f.Height = min(max(22+float64(n)*5, 32), 160)
-	p.f.Alt = fmt.Sprintf("Timeline of %s: %s in %s %s on %s.", p.v.Study.Name, term.Plural(int64(len(rows)), "trial"), number(end/unit.seconds), unit.name, term.Plural(int64(max(len(order), 1)), "worker"))
-	if each > 1 {
-		p.note("Every lane is %d workers, named by the first.", each)
+	p.f.Alt = fmt.Sprintf("Timeline of %s: %s in %s %s.", p.v.Study.Name, term.Plural(int64(len(rows)), "trial"), number(end/unit.seconds), unit.name)
+	if note != "" {
+		p.note("%s", note)
 	}
 	return nil
+}
+
+// lanes puts every trial into a lane: that of its worker or, where none is
+// known, the first that is free. names is empty if there is nothing to tell.
+func (p *plotter) lanes(rows []int, from, to []float64) (lane map[int]int, names []string, note string) {
+	const most = 40
+	lane = map[int]int{}
+	worker := p.record("worker")
+	at, texts := p.numbers(worker), p.v.Texts(worker)
+	var order []float64
+	for _, r := range rows {
+		if w := at[r]; w == w {
+			if i, ok := slices.BinarySearch(order, w); !ok {
+				order = slices.Insert(order, i, w)
+			}
+		}
+	}
+	if len(order) > 0 {
+		each := (len(order) + most - 1) / most
+		for i := 0; i < len(order); i += each {
+			name := number(order[i])
+			if k := int(order[i]); texts != nil && k < len(texts) {
+				name = texts[k]
+			}
+			names = append(names, cutText(name, 40))
+		}
+		for _, r := range rows {
+			k, _ := slices.BinarySearch(order, at[r])
+			lane[r] = min(k/each, len(names)-1)
+		}
+		if each > 1 {
+			note = fmt.Sprintf("Every lane is %d workers, named by the first.", each)
+		}
+		return lane, names, note
+	}
+	sorted := slices.Clone(rows)
+	slices.SortStableFunc(sorted, func(a, b int) int { return cmp.Compare(from[a], from[b]) })
+	var free []float64 // when a lane is free again
+	for _, r := range sorted {
+		k := 0
+		for k < len(free) && free[k] > from[r] && k < most-1 {
+			k++
+		}
+		if k == len(free) {
+			free = append(free, 0)
+		}
+		free[k] = max(free[k], to[r])
+		lane[r] = k
+	}
+	if len(free) < 2 {
+		return lane, nil, ""
+	}
+	for k := range free {
+		names = append(names, strconv.Itoa(k+1))
+	}
+	return lane, names, "The study does not say which worker did what: a trial stands in the first lane that was free."
 }
 
 // rate draws how many trials began in every part of the time, for one worker

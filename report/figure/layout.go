@@ -164,8 +164,9 @@ func (f *Figure) named() (out []*Mark) {
 	seen := map[string]bool{}
 	for r := range f.Panels {
 		for c := range f.Panels[r] {
-			for m := range f.Panels[r][c].Marks {
-				if m := &f.Panels[r][c].Marks[m]; m.Name != "" && !seen[m.Name] {
+			p := &f.Panels[r][c]
+			for m := range p.Marks {
+				if m := &p.Marks[m]; m.Name != "" && !seen[m.Name] && p.shows(m) {
 					seen[m.Name] = true
 					out = append(out, m)
 				}
@@ -176,6 +177,19 @@ func (f *Figure) named() (out []*Mark) {
 		return nil
 	}
 	return out
+}
+
+// shows says whether any dot of a mark lies between the axes.
+func (p *Panel) shows(m *Mark) bool {
+	if m.Shape != Dots && m.Shape != Rings {
+		return true
+	}
+	for i := range m.X {
+		if m.X[i] >= p.X.Low && m.X[i] <= p.X.High && m.Y[i] >= p.Y.Low && m.Y[i] <= p.Y.High {
+			return true
+		}
+	}
+	return false
 }
 
 // swatch is how wide the sample of a mark in the legend is.

@@ -194,7 +194,7 @@ func slice(p *plotter) error {
 		p.note("The percentages are the importance for the %s.", cmp.Or(p.target("").Target, "objective"))
 	}
 	if more {
-		p.note("The axis shows the front and 98 %% of the designs.")
+		p.note("The axis shows the front and most of the designs.")
 	}
 	return nil
 }
@@ -268,6 +268,16 @@ func (p *plotter) strata(ax *Axis, xs, ys []float64, levels int) []Mark {
 	return []Mark{band, line}
 }
 
+// fewest is how many trials it takes to say anything about parameters.
+const fewest = 10
+
+func isWas(n int) string {
+	if n == 1 {
+		return "one trial was"
+	}
+	return fmt.Sprintf("%d trials were", n)
+}
+
 // The boxes of a field along an axis without levels.
 const (
 	fieldX = 40
@@ -307,9 +317,10 @@ func contour(p *plotter) error {
 	zs := p.numbers(z)
 	nx, ny = cmp.Or(nx, fieldX), cmp.Or(ny, fieldY)
 	rows := p.rows(func(r int) bool { return p.kind[r] != unmeasured }, xs, ys, zs)
-	if len(rows) == 0 {
-		return p.missing("", fmt.Sprintf("no measured trial has %s, %s and %s", p.v.Columns[x].Name, p.v.Columns[y].Name, p.v.Columns[z].Name))
+	if len(rows) < fewest {
+		return p.missing("", fmt.Sprintf("%s measured with %s, %s and %s; it takes %d", isWas(len(rows)), p.v.Columns[x].Name, p.v.Columns[y].Name, p.v.Columns[z].Name, fewest))
 	}
+	const least = 0.3 // the weight of trials below which nothing is said
 	key := p.keyOf(z)
 	sx, sy := ax.scale(0, float64(nx)), ay.scale(0, float64(ny))
 	mean, weight := make([]float64, nx*ny), make([]float64, nx*ny)
@@ -339,23 +350,25 @@ func contour(p *plotter) error {
 	m := Mark{Shape: Field, Across: nx}
 	for k := range mean {
 		v := math.NaN()
-		if weight[k] > 0.3 {
+		if weight[k] > 1e-3 {
 			if v = mean[k] / weight[k]; key.Log {
 				v = math.Exp(v)
 			}
+		}
+		if weight[k] > least {
 			key.Low, key.High = min(key.Low, v), max(key.High, v)
 		}
 		i, j := float64(k%nx), float64(k/nx)
 		m.X, m.X2 = append(m.X, sx.back(i/float64(nx))), append(m.X2, sx.back((i+1)/float64(nx)))
 		m.Y, m.Y2 = append(m.Y, sy.back(j/float64(ny))), append(m.Y2, sy.back((j+1)/float64(ny)))
-		m.V = append(m.V, v)
+		m.V, m.Known = append(m.V, v), append(m.Known, weight[k]/least/2)
 	}
 	if len(ax.Labels) > 0 || len(ay.Labels) > 0 { // between levels there is nothing
 		m.Shape, m.Edge = Boxes, len(ax.Labels) > 0 && len(ay.Labels) > 0
 		keep := m
-		m.X, m.X2, m.Y, m.Y2, m.V = nil, nil, nil, nil, nil
+		m.X, m.X2, m.Y, m.Y2, m.V, m.Known = nil, nil, nil, nil, nil, nil
 		for k, v := range keep.V {
-			if v == v {
+			if v == v && keep.Known[k] > 0.5 {
 				m.X, m.X2, m.Y, m.Y2, m.V = append(m.X, keep.X[k]), append(m.X2, keep.X2[k]), append(m.Y, keep.Y[k]), append(m.Y2, keep.Y2[k]), append(m.V, v)
 			}
 		}

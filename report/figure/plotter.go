@@ -271,7 +271,7 @@ func quantile(sorted []float64, q float64) float64 {
 }
 
 // axis makes the axis of a column. Of a metric with a long tail it shows the
-// values from 1 to 99 % and the front; it says so by more.
+// front and most of the values; more says so.
 func (p *plotter) axis(column int, side string) (a Axis, more bool) {
 	c := p.v.Columns[column]
 	a.Title, a.Aim = p.title(column), p.aim(column)
@@ -286,11 +286,21 @@ func (p *plotter) axis(column int, side string) (a Axis, more bool) {
 		return a, false
 	}
 	a.Low, a.High = xs[0], xs[len(xs)-1]
-	low, high := quantile(xs, 0.01), quantile(xs, 0.99)
+	// The wanted end is shown whole.
+	first, last := 0.01, 0.99
+	switch c.Better {
+	case "low":
+		first, last = 0, 0.95
+	case "high":
+		first, last = 0.05, 1
+	}
+	low, high := quantile(xs, first), quantile(xs, last)
+	near := [2]float64{math.Inf(1), math.Inf(-1)}
 	front := p.numbers(column)
 	for _, r := range p.v.Front.Rows {
 		if x := front[r]; x == x {
 			low, high = min(low, x), max(high, x)
+			near[0], near[1] = min(near[0], x), max(near[1], x)
 		}
 	}
 	switch {
@@ -312,6 +322,12 @@ func (p *plotter) axis(column int, side string) (a Axis, more bool) {
 			more = true
 			a.Low, a.High = low, high
 		}
+	}
+	if p.o.Near && c.Part == "metric" && near[0] < near[1] {
+		b := Axis{Low: near[0], High: near[1], Log: a.Log}
+		b.sound(0.4)
+		a.Low, a.High = max(a.Low, b.Low), min(a.High, b.High)
+		more = more || a.Low > xs[0] || a.High < xs[len(xs)-1]
 	}
 	a.sound(0.04)
 	return a, more

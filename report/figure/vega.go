@@ -289,7 +289,7 @@ func (f *Figure) position(p *frame, a *Axis, field string, discrete bool) object
 	if a.Title != "" {
 		most := p.w + 24
 		if field == "y" {
-			most = p.h + 8
+			most = p.h + 3
 		}
 		axis["title"] = a.heading(most)
 	}
@@ -397,6 +397,9 @@ func (f *Figure) values(p *frame, m *Mark, discrete bool) []any {
 		put("y2", m.Y2)
 		put("v", m.V)
 		if !ok && m.Shape != Lines { // lines are broken there
+			continue
+		}
+		if m.Known != nil && m.Known[i] < 0.5 {
 			continue
 		}
 		if m.Shape == Bars { // from 0
