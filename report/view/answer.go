@@ -31,11 +31,11 @@ func (b *builder) answer(ctx context.Context) error {
 	}
 	switch {
 	case !f.Feasible:
-		a.Headline = fmt.Sprintf("No design keeps every limit (%s). %s nearest.", strings.Join(limits, ", "), isAre(n, len(b.best)))
+		a.Headline = fmt.Sprintf("No design keeps every limit (%s). %s nearest.", strings.Join(limits, ", "), are(len(b.best), "design"))
 	case b.m == 1:
 		a.Headline = "The best design has " + b.values(f.Rows[0], 0)
 		if len(b.best) > 1 {
-			a.Headline += fmt.Sprintf(", as have %s in all", n)
+			a.Headline += fmt.Sprintf("; %s have it", n)
 		}
 		a.Headline += "."
 	default:
@@ -58,7 +58,7 @@ func (b *builder) answer(ctx context.Context) error {
 			}
 			ends = append(ends, fmt.Sprintf("%s from %s to %s%s", o.Metric, term.Number(low), term.Number(high), unit))
 		}
-		a.Headline = fmt.Sprintf("%s on the front, with %s.", isAre2(n, len(b.best)), and(ends))
+		a.Headline = fmt.Sprintf("%s on the front, with %s.", are(len(b.best), "design"), and(ends))
 	}
 	add := func(row int, role string) {
 		for i := range a.Picks {
@@ -97,18 +97,21 @@ func (b *builder) answer(ctx context.Context) error {
 	return nil
 }
 
-func isAre(n string, k int) string {
-	if k == 1 {
-		return "One is"
+// are says "One design is", "2 designs are".
+func are(n int, noun string) string {
+	if n == 1 {
+		return "One " + noun + " is"
 	}
-	return n + " are"
+	return term.Plural(int64(n), noun) + " are"
 }
 
-func isAre2(n string, k int) string {
-	if k == 1 {
-		return "One design is"
+// were says "1 range was", "2 ranges were".
+func were(n int, noun string) string {
+	s := term.Plural(int64(n), noun)
+	if n == 1 {
+		return s + " was"
 	}
-	return n + " are"
+	return s + " were"
 }
 
 // end returns the member of the front that is best in an objective.
@@ -169,9 +172,14 @@ func (b *builder) truth(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
-	s := fmt.Sprintf("The true front is known: %s of its %s are found", term.Int(int64(t.Found)), term.Plural(int64(t.Members), "design"))
-	if b.m > 1 {
-		s += fmt.Sprintf(", and %s of its hypervolume", term.Percent(t.Hypervolume))
+	s := fmt.Sprintf("The true front is known: %s of its %s are found, and %s of its hypervolume",
+		term.Int(int64(t.Found)), term.Plural(int64(t.Members), "design"), term.Percent(t.Hypervolume))
+	if b.m == 1 {
+		if t.Found > 0 {
+			b.view.Answer.Truth = "The best possible is known, and it was found."
+			return nil
+		}
+		s = "The best possible is known, and it was not found"
 	}
 	var short []string
 	for _, o := range b.src.Goal.Objectives {
@@ -230,6 +238,6 @@ func (b *builder) advise() {
 		say("Random sampling did better: try another method or another seed.")
 	}
 	if b.counts[store.Waiting] > 0 && !b.view.Study.Running {
-		say("%s still waiting; the next run takes them.", isAre(term.Plural(b.counts[store.Waiting], "trial"), int(b.counts[store.Waiting])))
+		say("%s still waiting; the next run takes them.", are(int(b.counts[store.Waiting]), "trial"))
 	}
 }

@@ -267,7 +267,7 @@ func (b *builder) checkEdges() *Check {
 	if ranges == 0 {
 		return nil
 	}
-	c := &Check{ID: "edges", Level: "good", Title: "Ranges are wide enough", Text: fmt.Sprintf("Good designs do not crowd at an end of any of %s.", term.Plural(int64(ranges), "range"))}
+	c := &Check{ID: "edges", Level: "good", Title: "Ranges are wide enough", Text: fmt.Sprintf("Good designs do not crowd at the end of a range; %s looked at.", were(ranges, "range"))}
 	if len(hits) > 0 {
 		c.Level, c.Title = "note", "Good designs lie at the edge of the space"
 		more := ""
@@ -459,11 +459,10 @@ func (b *builder) checkNoise() *Check {
 const drawn = 2000
 
 func (b *builder) checkRejections() *Check {
-	p := b.src.Problem
-	if p == nil || !strings.Contains(string(b.rec.Space), `"require"`) {
+	s := b.space
+	if s == nil || !strings.Contains(string(b.rec.Space), `"require"`) {
 		return nil
 	}
-	s := p.Space()
 	tries, rejected := s.Rejections()
 	r := rng.New(b.rec.Seed, "report/rejections", 0)
 	for range drawn {

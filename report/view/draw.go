@@ -18,16 +18,15 @@ const (
 // draw draws the designs that somebody will look at first: those the answer
 // names, the front, the archive, and the map.
 func (b *builder) draw(context.Context) error {
-	p := b.src.Problem
 	missing := func(why string) error {
 		b.view.Missing["drawings"] = why
 		return nil
 	}
-	if p == nil {
-		return missing("The problem is not known, so designs cannot be drawn.")
+	if b.space == nil {
+		return missing("The study does not say what its designs may be, so they cannot be drawn.")
 	}
 	draw := report.DrawDesign
-	if d, ok := p.(problem.Drawer); ok {
+	if d, ok := b.src.Problem.(problem.Drawer); ok {
 		draw = d.Draw
 	}
 	var order []int
@@ -56,7 +55,7 @@ func (b *builder) draw(context.Context) error {
 	var pictures []string
 	size := 0
 	for _, row := range order {
-		design, err := p.Space().ParseJSON(b.rows.designs[row])
+		design, err := b.space.ParseJSON(b.rows.designs[row])
 		if err != nil {
 			continue
 		}

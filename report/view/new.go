@@ -15,6 +15,7 @@ import (
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/search"
+	"github.com/daedalus-search/daedalus/space"
 	"github.com/daedalus-search/daedalus/store"
 )
 
@@ -64,6 +65,7 @@ type builder struct {
 	rec     store.Study
 	metrics []metric.Metric
 	shape   *shape.Shape
+	space   *space.Space // nil if this version cannot read it
 	counts  map[store.State]int64
 
 	// Of every trial, in order of their numbers:
@@ -109,8 +111,14 @@ func (b *builder) describe(ctx context.Context) (err error) {
 		Running: rec.Status == "running", Engine: rec.Engine, Budget: b.src.Budget,
 	}
 	v.Study.Seconds, _ = strconv.ParseFloat(rec.Attrs["elapsed_s"], 64)
-	if p := b.src.Problem; p != nil {
-		switch n, exact := p.Space().Count(); {
+	if b.src.Problem != nil {
+		b.space = b.src.Problem.Space()
+	} else if len(rec.Space) > 0 {
+		// A space that this version cannot read leaves the rest to be looked at.
+		b.space, _ = space.Parse("the space of study "+rec.Name, rec.Space)
+	}
+	if b.space != nil {
+		switch n, exact := b.space.Count(); {
 		case n == nil && exact:
 			v.Study.Designs = "infinite"
 		case n == nil:
