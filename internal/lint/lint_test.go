@@ -54,6 +54,9 @@ var thirdParty = map[string][]string{
 	"github.com/spf13/pflag":           {"internal/cli"},
 	"golang.org/x/term":                {"internal/term", "internal/cli"},
 	"github.com/parquet-go/parquet-go": {"report"},
+	"golang.org/x/image":               {"report/figure"},
+	"codeberg.org/go-fonts/liberation": {"report/figure"},
+	"codeberg.org/go-pdf/fpdf":         {"report/figure"},
 	"pgregory.net/rapid":               {"search/searchtest", "store/storetest", "problem/problemtest"},
 	"github.com/google/go-cmp":         {"search/searchtest", "store/storetest", "problem/problemtest"},
 }

@@ -65,7 +65,7 @@ func Odd(ctx context.Context) (map[string]Study, error) {
 	odd[2].Seconds, odd[2].Cost = math.NaN(), math.Inf(1)
 	add("infinite", one, twoGoals, odd...)
 	add("made by a program", one, metric.Goal{}, at(0, 0.5), at(1, 0.25), at(2, 0.75), at(3, 0.3))
-	add("far apart", one, twoGoals, at(0, 1e300), at(1, -1e300), at(2, 1e-300))
+	add("far apart", one, twoGoals, at(0, 1e300), at(1, -1e300), at(2, 1e-300), at(3, 1.7e308), at(4, -1.7e308))
 
 	var wide, design strings.Builder
 	for i := range 300 {

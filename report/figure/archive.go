@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/daedalus-search/daedalus/internal/term"
 	"github.com/daedalus-search/daedalus/report/view"
@@ -60,7 +61,7 @@ func archive(p *plotter) error {
 	panel := Panel{X: x, Frame: Closed}
 	p.f.Alt = fmt.Sprintf("Archive of %s: %s of %s hold a design.", p.v.Study.Name, term.Plural(int64(len(a.Elites)), "cell"), term.Int(int64(a.Cells)))
 	p.note("%s of %s cells hold a design (%s); QD-score %s.", term.Int(int64(len(a.Elites))), term.Int(int64(a.Cells)), percent(a.Coverage), number(a.QDScore))
-	p.f.Panels = Panels{{panel}}
+	p.f.Panels = [][]Panel{{panel}}
 	to := &p.f.Panels[0][0]
 	if ky < 0 {
 		to.Frame = Open
@@ -199,14 +200,11 @@ func (p *plotter) grid(kx, ky int, values []float64) []Mark {
 
 // round keeps so many digits.
 func round(x float64, digits int) float64 {
-	if x == 0 {
-		return 0
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return x
 	}
-	k := math.Pow(10, float64(digits-1)-math.Floor(math.Log10(math.Abs(x))))
-	if r := math.Round(x*k) / k; !math.IsInf(k, 0) && k > 0 && r == r {
-		return r
-	}
-	return x
+	out, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'e', digits-1, 64), 64)
+	return out
 }
 
 // cells draws the Voronoi cells of the centroids in two measures.

@@ -11,6 +11,25 @@ import (
 // small.
 const mostDots = 5000
 
+// crowded says whether a mark of n dots is part of such a cloud: its own, or
+// that of the figure.
+func (f *Figure) crowded(n int) bool {
+	if n > mostDots {
+		return true
+	}
+	sum := 0
+	for _, row := range f.Panels {
+		for _, p := range row {
+			for _, m := range p.Marks {
+				if m.Shape == Dots || m.Shape == Rings {
+					sum += len(m.X)
+				}
+			}
+		}
+	}
+	return sum > 4*mostDots && n > mostDots/4
+}
+
 // draw draws a figure on a surface.
 func (f *Figure) draw(s surface) {
 	t := f.theme()
@@ -175,20 +194,24 @@ func (f *Figure) panel(s surface, p *frame) {
 			if at.x != at.x || m.Text[k] == "" {
 				continue
 			}
-			w := text{x: at.x, y: at.y, s: m.Text[k], size: m.size(), c: t.of(m.Tone).faded(m.Alpha), side: at.side}
+			w := text{x: at.x, y: at.y, s: m.Text[k], size: m.size(), c: f.inkOf(m, k), side: at.side}
 			if m.Place == Around || m.Halo {
 				w.halo = &ground
-			}
-			if m.V != nil { // on a box of this value
-				if g := t.shade(f.Key.share(m.V[k])); 0.3*float64(g.r)+0.59*float64(g.g)+0.11*float64(g.b) > 140 {
-					w.c = rgb(0x000000)
-				} else {
-					w.c = rgb(0xffffff)
-				}
 			}
 			s.text(w)
 		}
 	}
+}
+
+// inkOf is the colour of a text: what can be read on a box of its value.
+func (f *Figure) inkOf(m *Mark, k int) ink {
+	if m.V == nil || f.Key == nil {
+		return f.theme().of(m.Tone).faded(m.Alpha)
+	}
+	if g := f.theme().shade(f.Key.share(m.V[k])); 0.3*float64(g.r)+0.59*float64(g.g)+0.11*float64(g.b) > 140 {
+		return rgb(0x000000)
+	}
+	return rgb(0xffffff)
 }
 
 func long(t tick) float64 {
@@ -333,7 +356,7 @@ func (f *Figure) dots(s surface, p *frame, m *Mark, c ink, own []ink) {
 			inks = append(inks, own[i])
 		}
 	}
-	if len(xs) > mostDots {
+	if f.crowded(len(xs)) {
 		for i := range xs {
 			xs[i], ys[i] = xs[i]-p.x, ys[i]-p.y
 		}

@@ -12,10 +12,10 @@
 // from a view; every format draws any of them. Nobody but kinds knows of
 // studies, and nobody but formats knows of points and pixels.
 //
-// The formats are written here and not by a plotting library, because text must
-// be text in every format, with characters such as ≤ and µ, in a font that a
-// PDF carries a few kilobytes of; because the same study must give the same
-// bytes; and because a command that plots should not weigh a third more.
+// Figures are drawn here and not by a plotting library, because text must be text
+// in every format, with characters such as ≤ and µ, in a font that a PDF carries
+// a few kilobytes of; because the same study must give the same bytes; and
+// because a command that plots should not weigh a third more.
 package figure
 
 import (
@@ -30,19 +30,15 @@ import (
 
 // A Figure is a picture of a study, independent of the format it is written in.
 type Figure struct {
-	Title string // above it; "" for papers, which have captions
-	Alt   string // what it shows, in words
-	Note  string // what a caption should say besides
-	Panels
-	Key           *Key    // of the colours of values
-	Width, Height float64 // in millimetres
+	Title         string    // above it; "" for papers, which have captions
+	Alt           string    // what it shows, in words
+	Note          string    // what a caption should say besides
+	Panels        [][]Panel // in rows, of which the last may be shorter; all have the same size
+	Key           *Key      // of the colours of values
+	Width, Height float64   // in millimetres
 	Dark          bool
 	DPI           float64 // of PNG, and of clouds of points too many to be drawn one by one
 }
-
-// Panels stand in rows, of which the last may be shorter. Those of a column have
-// the same width.
-type Panels [][]Panel
 
 // A Panel is one pair of axes with what stands between them.
 type Panel struct {
@@ -67,6 +63,7 @@ type Axis struct {
 	Aim       string // which end is wanted; stands behind the title where there is room
 	Low, High float64
 	Log       bool
+	Whole     bool     // between whole numbers there is nothing
 	Labels    []string // with labels, number k stands for the kth
 	Plain     bool     // labels and title are a neighbour's
 	Above     bool     // labels stand above; of x only

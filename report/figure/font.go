@@ -3,6 +3,7 @@ package figure
 import (
 	"sync"
 	"unicode"
+	"unicode/utf8"
 
 	"codeberg.org/go-fonts/liberation/liberationsansregular"
 	"golang.org/x/image/font"
@@ -31,11 +32,12 @@ var sans = sync.OnceValue(func() *sfnt.Font {
 // A glyph is one character of a laid-out text: where it begins, in points from
 // the beginning of the text, and how large it is.
 type glyph struct {
-	id   sfnt.GlyphIndex
-	r    rune
-	x    float64
-	size float64
-	rise float64
+	id     sfnt.GlyphIndex
+	r      rune
+	x      float64
+	kerned bool // it does not stand where the one before it ends
+	size   float64
+	rise   float64
 }
 
 // Superscripts are digits of this size, raised by this much of the size of the
@@ -57,14 +59,18 @@ func shape(s string, size float64) (out []glyph, width float64) {
 		if unicode.IsControl(r) {
 			continue
 		}
+		if r > 0xffff { // the font has none of them, and a PDF has no place for them
+			r = utf8.RuneError
+		}
 		g := glyph{r: r, size: size}
 		if low, ok := lowered(r); ok {
 			g.r, g.size, g.rise = low, size*superSize, size*superRise
 		}
 		g.id, _ = f.GlyphIndex(&buf, g.r) // 0 is the box for a character that the font lacks
 		if lastSize == g.size {
-			if kern, err := f.Kern(&buf, last, g.id, em, font.HintingNone); err == nil {
+			if kern, err := f.Kern(&buf, last, g.id, em, font.HintingNone); err == nil && kern != 0 {
 				width += float64(kern) * unit * g.size
+				g.kerned = true
 			}
 		}
 		g.x = width
@@ -111,11 +117,17 @@ func cut(s string, most, size float64) string {
 	if len(rs) > 400 {
 		rs = append(rs[:200:200], rs[len(rs)-200:]...)
 	}
-	for n := len(rs) - 1; n > 0; n-- {
+	without := func(n int) string { // n characters are left
 		head := (n + 1) / 2
-		if t := string(rs[:head]) + "…" + string(rs[len(rs)-(n-head):]); width(t, size) <= most {
-			return t
+		return string(rs[:head]) + "…" + string(rs[len(rs)-(n-head):])
+	}
+	low, high := 0, len(rs) // low fits or is all that can be
+	for high-low > 1 {
+		if n := (low + high) / 2; width(without(n), size) <= most {
+			low = n
+		} else {
+			high = n
 		}
 	}
-	return "…"
+	return without(low)
 }

@@ -55,7 +55,7 @@ func front(p *plotter) error {
 	stairs := p.stairs(x, y, &panel)
 	panel.Marks = append(panel.Marks, p.cloud(x, y, colour, stairs)...)
 	panel.Marks = append(panel.Marks, p.roles(x, y)...)
-	p.f.Panels = Panels{{panel}}
+	p.f.Panels = [][]Panel{{panel}}
 	what := "The front"
 	switch {
 	case !p.v.Front.Feasible:
@@ -133,7 +133,7 @@ func (p *plotter) limits(x, y int, panel *Panel) (out []Mark) {
 			from, to = a.Low, l.Bound
 		}
 		from, to = max(from, a.Low), min(to, a.High)
-		word := Mark{Shape: Words, Tone: Bad, Size: tickSize - 0.5, Text: []string{p.limitText(l)}}
+		word := Mark{Shape: Words, Tone: Bad, Size: tickSize - 0.5, Text: []string{p.limitText(l)}, Halo: true}
 		at := panel.other(onX).scale(0, 1)
 		if onX {
 			shade.X, shade.X2, rule.X = []float64{from}, []float64{to}, []float64{l.Bound}
@@ -287,14 +287,27 @@ func (p *plotter) cloud(x, y, colour int, between *Mark) (out []Mark) {
 		}
 		out = append(out, mark(best, m))
 	default:
-		out = append(out, p.byCategory(colour, append(slices.Clone(plain), best...), func(rows []int, m Mark) Mark {
-			m.Size, m.Alpha = dotSize(n), min(1, 2*dotAlpha(n))
-			return mark(rows, m)
-		})...)
+		rows := append(slices.Clone(plain), best...)
+		if len(rows) > mostDots {
+			rows = sample(rows, mostDots)
+			p.note("%s of %s designs are drawn.", term.Int(mostDots), term.Int(int64(n)))
+		}
+		// In rounds, so that the last category does not hide the others.
+		rounds := len(rows)/1000 + 1
+		for k := range rounds {
+			var some []int
+			for i := k; i < len(rows); i += rounds {
+				some = append(some, rows[i])
+			}
+			out = append(out, p.byCategory(colour, some, func(rows []int, m Mark) Mark {
+				m.Size, m.Alpha = dotSize(len(plain)), 0.6
+				return mark(rows, m)
+			})...)
+		}
 		if between != nil {
 			out = append(out, *between)
 		}
-		out = append(out, mark(best, Mark{Shape: Rings, Name: name, Tone: Ink, Size: bestSize + 0.8}))
+		out = append(out, mark(best, Mark{Shape: Rings, Name: name, Tone: Ink, Size: bestSize + 0.4}))
 	}
 	return out
 }

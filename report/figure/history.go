@@ -61,7 +61,7 @@ func history(p *plotter) error {
 	if y.sound(0.05); above {
 		y.Low = max(y.Low, 0)
 	}
-	panel := Panel{X: Axis{Title: "evaluations", Low: 0, High: float64(h.Trials[last])}, Y: y}
+	panel := Panel{X: Axis{Title: "evaluations", Whole: true, Low: 0, High: float64(h.Trials[last])}, Y: y}
 	panel.X.sound(0)
 	words := Mark{Shape: Words, Place: Outside}
 	label := func(text string, x, y float64) Mark {
@@ -91,7 +91,7 @@ func history(p *plotter) error {
 	if base != nil {
 		panel.Marks = append(panel.Marks, append(labels, own)...)
 	}
-	p.f.Panels = Panels{{panel}}
+	p.f.Panels = [][]Panel{{panel}}
 	unit := ""
 	if h.Unit != "" {
 		unit = " " + h.Unit
@@ -196,7 +196,7 @@ func curves(p *plotter) error {
 	}
 	ends := Mark{Shape: Dots, Tone: Stopped, Size: 1.8}
 	var shown []float64
-	x := Axis{Title: "step", Low: math.Inf(1), High: math.Inf(-1)}
+	x := Axis{Title: "step", Whole: true, Low: math.Inf(1), High: math.Inf(-1)}
 	drawn := 0
 	for i, l := range all {
 		r := rows[l.from]
@@ -258,7 +258,7 @@ func curves(p *plotter) error {
 			panel.Marks = append(panel.Marks, m)
 		}
 	}
-	p.f.Panels = Panels{{panel}}
+	p.f.Panels = [][]Panel{{panel}}
 	p.f.Alt = fmt.Sprintf("Intermediate results of %s: %s after every step of %s.", p.v.Study.Name, titleOf(column), term.Plural(int64(drawn), "trial"))
 	if drawn < len(all) {
 		p.note("Of %s with intermediate results %s are drawn: all of the front and an even sample of the others.", term.Plural(int64(len(all)), "trial"), term.Int(int64(drawn)))
@@ -325,7 +325,7 @@ func timeline(p *plotter) error {
 	}
 	// Lane 0 stands at the top.
 	n := max(len(lanes), 1)
-	y := Axis{Title: "worker", Low: -0.5, High: float64(n) - 0.5, Plain: true}
+	y := Axis{Title: "worker", Low: -0.5, High: float64(n) - 0.5, Plain: true, Labels: []string{""}}
 	if len(lanes) > 1 {
 		y.Labels, y.Plain = reversed(lanes), false
 	}
@@ -367,7 +367,7 @@ func timeline(p *plotter) error {
 			panel.Marks = append(panel.Marks, m)
 		}
 	}
-	p.f.Panels = Panels{{panel}}
+	p.f.Panels = [][]Panel{{panel}}
 	p.f.Height = min(max(22+float64(n)*5, 32), 160)
 	p.f.Alt = fmt.Sprintf("Timeline of %s: %s in %s %s.", p.v.Study.Name, term.Plural(int64(len(rows)), "trial"), number(end/unit.seconds), unit.name)
 	if note != "" {
@@ -462,7 +462,7 @@ func (p *plotter) rate(x Axis, rows []int, started []float64, byState map[string
 	}
 	y.High *= 1.04
 	panel.Y = y
-	p.f.Panels = Panels{{panel}}
+	p.f.Panels = [][]Panel{{panel}}
 	p.f.Height = p.f.Width * 0.32
 	p.f.Alt = fmt.Sprintf("Timeline of %s: %s over the time.", p.v.Study.Name, term.Plural(int64(len(rows)), "trial"))
 	return nil

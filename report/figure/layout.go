@@ -63,12 +63,12 @@ func (f *Figure) layout() *sheet {
 	}
 	marks := f.named()
 	legendTop := s.top
-	s.top += s.place(marks, 0, w-4*margin-24, 0)
+	s.top += s.place(marks, 0, w-2*margin, 0)
 	right := w - margin
 	if k := f.Key; k != nil {
 		a := k.axis()
 		s.key = &frame{Panel: &Panel{Y: *a}, w: keyBar}
-		s.key.yt = a.ticks((h - s.top) / 26)
+		s.key.yt = a.ticks((h - s.top) / 22)
 		right -= keyBar + gap + 3 + widest(s.key.yt, tickSize) + textSize*1.4
 	}
 	columns, rows := 0, len(f.Panels)
@@ -122,12 +122,12 @@ func (f *Figure) layout() *sheet {
 		p.sx, p.sy = p.X.scale(p.x, p.x+p.w), p.Y.scale(p.y+p.h, p.y)
 	}
 	first := &s.frames[0]
-	s.place(marks, first.x, w-4*margin-24, legendTop)
+	s.place(marks, first.x, w-2*margin, legendTop)
 	if s.key != nil {
 		last := &s.frames[len(s.frames)-1]
 		s.key.x, s.key.y, s.key.h = right+gap, first.y, min(last.y+last.h-first.y, 200)
 		s.key.sy = s.key.Y.scale(s.key.y+s.key.h, s.key.y)
-		s.key.yt = s.key.Y.ticks(s.key.h / 26)
+		s.key.yt = s.key.Y.ticks(s.key.h / 22)
 	}
 	for i := range s.frames {
 		s.frames[i].write()
@@ -200,20 +200,25 @@ func (m *Mark) swatch() float64 {
 	return 6
 }
 
-// place arranges the legend from the left in lines and returns their height.
+// place arranges the legend in lines of a width, from a place at the left if
+// that leaves room, and returns its height.
 func (s *sheet) place(marks []*Mark, left, wide, top float64) float64 {
 	s.legend = s.legend[:0]
-	x, y := 0.0, top+textSize
-	for _, m := range marks {
-		w := m.swatch() + 3 + width(cut(m.Name, wide/2, tickSize), tickSize)
-		if x > 0 && x+w > wide-left+24 {
-			x, y = 0, y+tickSize*1.4
-		}
-		s.legend = append(s.legend, item{left + x, y, m})
-		x += w + 9
-	}
 	if len(marks) == 0 {
 		return 0
+	}
+	x, y, end := 0.0, top+textSize, 0.0
+	for _, m := range marks {
+		w := m.swatch() + 3 + width(cut(m.Name, wide/2, tickSize), tickSize)
+		if x > 0 && x+w > wide {
+			x, y = 0, y+tickSize*1.4
+		}
+		s.legend = append(s.legend, item{x, y, m})
+		end = max(end, x+w)
+		x += w + 9
+	}
+	for i := range s.legend {
+		s.legend[i].x += max(min(left, margin+wide-end), margin)
 	}
 	return y + 3 - top
 }
@@ -238,7 +243,7 @@ func (a *Axis) distance() float64 {
 	if len(a.Labels) > 0 {
 		return tickSize * 1.1
 	}
-	return 26
+	return 22
 }
 
 // heading is the title of an axis with what is wanted of it, if there is room.
@@ -334,7 +339,10 @@ func broken(s string, most, size float64) (out []string) {
 		}
 		at := -1
 		for i, r := range rest {
-			if i > 0 && strings.ContainsRune("_./- ", r) && width(rest[:i+1], size) <= most {
+			if i > 0 && strings.ContainsRune("_./- ", r) {
+				if width(rest[:i+1], size) > most {
+					break
+				}
 				at = i + 1
 			}
 		}
@@ -363,7 +371,7 @@ func (p *frame) write() {
 		p.words[i] = make([]spot, len(m.Text))
 		for k, t := range m.Text {
 			x, y := p.sx.at(m.X[k]), p.sy.at(m.Y[k])
-			if x != x || y != y {
+			if !(math.Abs(x) < 1e5 && math.Abs(y) < 1e5) { // nowhere, or far beyond the axes
 				p.words[i][k] = spot{math.NaN(), math.NaN(), begins}
 				continue
 			}

@@ -88,7 +88,7 @@ func importance(p *plotter) error {
 	if len(all) > 1 && p.o.Width == 0 {
 		p.f.Width = pageWidth
 	}
-	p.f.Panels = Panels{row}
+	p.f.Panels = [][]Panel{row}
 	p.f.Height = 15 + 4.6*float64(len(ids))
 	p.f.Alt = fmt.Sprintf("Importance of the parameters of %s: share of the difference between good trials and all that each explains (PED-ANOVA).", p.v.Study.Name)
 	return nil
@@ -403,7 +403,7 @@ func contour(p *plotter) error {
 		}
 		panel.Marks = append(panel.Marks, dots(best, Mark{Shape: Dots, Name: name, Tone: Best, Size: 2.8, Edge: true}))
 	}
-	p.f.Panels = Panels{{panel}}
+	p.f.Panels = [][]Panel{{panel}}
 	p.f.Alt = fmt.Sprintf("%s of %s over %s and %s, smoothed over %s.", p.title(z), p.v.Study.Name, p.title(x), p.title(y), term.Plural(int64(len(rows)), "trial"))
 	p.note("Around every place the mean of the trials, by a Gaussian kernel of %s boxes of %d × %d.", number(math.Round(sigma*10)/10), nx, ny)
 	return nil
@@ -517,7 +517,7 @@ func parallel(p *plotter) error {
 	if len(measured) > 0 {
 		marks = append(marks, lines(measured, Mark{Name: "other designs", Tone: Point, Size: 0.5, Alpha: min(max(4/math.Sqrt(float64(len(measured))), 0.15), 0.6)}))
 	}
-	bestAlpha := min(max(7/math.Sqrt(float64(len(best))), 0.35), 0.95)
+	bestAlpha := min(max(6/math.Sqrt(float64(len(best))), 0.25), 0.95)
 	switch {
 	case colour < 0:
 		marks = append(marks, lines(best, Mark{Name: name, Tone: Best, Size: 0.9, Alpha: bestAlpha}))
@@ -535,7 +535,7 @@ func parallel(p *plotter) error {
 		})...)
 	}
 	panel := Panel{X: x, Y: Axis{Low: -0.03, High: 1.03, Plain: true}, Frame: None, Marks: append(append([]Mark{rules}, marks...), words)}
-	p.f.Panels = Panels{{panel}}
+	p.f.Panels = [][]Panel{{panel}}
 	p.f.Alt = fmt.Sprintf("Designs of %s as lines over %s.", p.v.Study.Name, names(p, ids))
 	return nil
 }

@@ -274,7 +274,7 @@ func quantile(sorted []float64, q float64) float64 {
 // front and most of the values; more says so.
 func (p *plotter) axis(column int, side string) (a Axis, more bool) {
 	c := p.v.Columns[column]
-	a.Title, a.Aim = p.title(column), p.aim(column)
+	a.Title, a.Aim, a.Whole = p.title(column), p.aim(column), c.Whole && c.Part != "metric"
 	if l := p.levels(column); l != nil && c.Kind == "category" {
 		a.Labels = l
 		a.Low, a.High = -0.5, float64(len(l))-0.5
@@ -309,7 +309,7 @@ func (p *plotter) axis(column int, side string) (a Axis, more bool) {
 		a.Log = a.Low > 0
 	default:
 		// Values that span decades.
-		a.Log = a.Low > 0 && (c.Log || c.Part == "metric" && high/low > 100)
+		a.Log = a.Low > 0 && (c.Log || c.Part == "metric" && decades(xs, low, high))
 	}
 	if c.Part == "metric" && high > low {
 		size := func(low, high float64) float64 {
@@ -331,6 +331,16 @@ func (p *plotter) axis(column int, side string) (a Axis, more bool) {
 	}
 	a.sound(0.04)
 	return a, more
+}
+
+// decades says whether sorted values are read better on a logarithmic axis: those
+// shown span two decades, or more than one and lie at its lower end.
+func decades(xs []float64, low, high float64) bool {
+	if !(low > 0) {
+		return false
+	}
+	r := high / low
+	return r > 100 || r > 20 && (quantile(xs, 0.5)-low)/(high-low) < 0.1
 }
 
 // mostLevels is up to how many different values stand beside each other on an
@@ -475,7 +485,7 @@ func (p *plotter) keyOf(column int) *Key {
 	c := p.v.Columns[column]
 	xs := p.measured(column)
 	k := &Key{Title: p.title(column), Low: quantile(xs, 0.01), High: quantile(xs, 0.99), Flip: c.Better == "low"}
-	return k.sound(c.Log || c.Part == "metric" && k.Low > 0 && k.High/k.Low > 100)
+	return k.sound(c.Log || c.Part == "metric" && decades(xs, k.Low, k.High))
 }
 
 // sound makes a key that can be drawn.

@@ -72,26 +72,58 @@ func pixel(c ink) *image.Uniform {
 // A poly is a closed outline in pixels.
 type poly [][2]float64
 
+// tile is how large the parts are that large outlines are drawn in: most of them
+// are empty where the outlines are those of lines.
+const tile = 32
+
 // cover fills outlines of the same direction; where they overlap they are one.
 func (p *raster) cover(ps []poly, c ink) {
-	low, high := [2]float64{math.Inf(1), math.Inf(1)}, [2]float64{math.Inf(-1), math.Inf(-1)}
-	for _, o := range ps {
+	boxes := make([]image.Rectangle, len(ps))
+	var all image.Rectangle
+	for i, o := range ps {
+		low, high := [2]float64{math.Inf(1), math.Inf(1)}, [2]float64{math.Inf(-1), math.Inf(-1)}
 		for _, q := range o {
 			for k := range q {
-				if !(math.Abs(q[k]) < 1e7) {
-					return
-				}
 				low[k], high[k] = min(low[k], q[k]), max(high[k], q[k])
 			}
 		}
+		if !(low[0] > -1e7 && low[1] > -1e7 && high[0] < 1e7 && high[1] < 1e7) {
+			return
+		}
+		boxes[i] = image.Rect(int(math.Floor(low[0])), int(math.Floor(low[1])), int(math.Ceil(high[0]))+1, int(math.Ceil(high[1]))+1)
+		all = all.Union(boxes[i])
 	}
-	if !(low[0] <= high[0]) {
+	all = all.Intersect(p.at)
+	if all.Empty() {
 		return
 	}
-	box := image.Rect(int(math.Floor(low[0])), int(math.Floor(low[1])), int(math.Ceil(high[0]))+1, int(math.Ceil(high[1]))+1).Intersect(p.at)
-	if box.Empty() {
+	if len(ps) < 12 || all.Dx()*all.Dy() < 6*tile*tile {
+		p.part(ps, all, c)
 		return
 	}
+	across := (all.Dx() + tile - 1) / tile
+	in := make([][]poly, across*((all.Dy()+tile-1)/tile))
+	for i, o := range ps {
+		b := boxes[i].Intersect(all).Sub(all.Min)
+		if b.Empty() {
+			continue
+		}
+		for y := b.Min.Y / tile; y <= (b.Max.Y-1)/tile; y++ {
+			for x := b.Min.X / tile; x <= (b.Max.X-1)/tile; x++ {
+				in[y*across+x] = append(in[y*across+x], o)
+			}
+		}
+	}
+	for k, some := range in {
+		if len(some) > 0 {
+			at := all.Min.Add(image.Pt(k%across*tile, k/across*tile))
+			p.part(some, image.Rectangle{at, at.Add(image.Pt(tile, tile))}.Intersect(all), c)
+		}
+	}
+}
+
+// part fills outlines within a box.
+func (p *raster) part(ps []poly, box image.Rectangle, c ink) {
 	p.r.Reset(box.Dx(), box.Dy())
 	dx, dy := float64(box.Min.X), float64(box.Min.Y)
 	for _, o := range ps {
@@ -203,7 +235,16 @@ func outline(out []poly, l poly, r float64, closed bool) []poly {
 		} else {
 			first = n
 		}
-		out = append(out, poly{{a[0] + n[0]*r, a[1] + n[1]*r}, {a[0] - n[0]*r, a[1] - n[1]*r}, {b[0] - n[0]*r, b[1] - n[1]*r}, {b[0] + n[0]*r, b[1] + n[1]*r}})
+		parts := int(d/tile) + 1 // short ones touch few tiles
+		for k := range parts {
+			at := func(k int) (x, y float64) {
+				t := float64(k) / float64(parts)
+				return a[0] + (b[0]-a[0])*t, a[1] + (b[1]-a[1])*t
+			}
+			x0, y0 := at(k)
+			x1, y1 := at(k + 1)
+			out = append(out, poly{{x0 + n[0]*r, y0 + n[1]*r}, {x0 - n[0]*r, y0 - n[1]*r}, {x1 - n[0]*r, y1 - n[1]*r}, {x1 + n[0]*r, y1 + n[1]*r}})
+		}
 		last, have = n, true
 	}
 	if closed && have {

@@ -30,7 +30,7 @@ func (s scale) share(x float64) float64 {
 		if x <= 0 {
 			return math.NaN()
 		}
-		return math.Log(x/s.low) / math.Log(s.high/s.low)
+		return (math.Log(x) - math.Log(s.low)) / (math.Log(s.high) - math.Log(s.low))
 	}
 	return (x - s.low) / (s.high - s.low)
 }
@@ -38,7 +38,7 @@ func (s scale) share(x float64) float64 {
 // back is the number at a share.
 func (s scale) back(share float64) float64 {
 	if s.log {
-		return s.low * math.Pow(s.high/s.low, share)
+		return math.Exp(math.Log(s.low) + share*(math.Log(s.high)-math.Log(s.low)))
 	}
 	return s.low + share*(s.high-s.low)
 }
@@ -53,7 +53,7 @@ func (a *Axis) sound(room float64) {
 		a.Log = false
 	}
 	if a.Log {
-		d := math.Log(a.High/a.Low) * room
+		d := (math.Log(a.High) - math.Log(a.Low)) * room
 		if !(d > 1e-9) {
 			d = math.Ln2
 		}
@@ -64,9 +64,9 @@ func (a *Axis) sound(room float64) {
 		return
 	}
 	size := max(math.Abs(a.Low), math.Abs(a.High))
-	d := (a.High/2 - a.Low/2) * 2 * room
+	d := a.High*room - a.Low*room
 	switch {
-	case !(a.High/2-a.Low/2 > size*1e-12):
+	case !(a.High/2-a.Low/2 > size*1e-9):
 		if d = size * 0.05; d == 0 {
 			d = 1
 		}
@@ -98,10 +98,10 @@ func (a *Axis) ticks(about float64) []tick {
 	if a.Log {
 		return logTicks(a.Low, a.High, about)
 	}
-	return linearTicks(a.Low, a.High, about)
+	return linearTicks(a.Low, a.High, about, a.Whole)
 }
 
-func linearTicks(low, high, about float64) []tick {
+func linearTicks(low, high, about float64, whole bool) []tick {
 	raw := (high - low) / about
 	power := math.Pow(10, math.Floor(math.Log10(raw)))
 	if !(raw > 0) || !(power > 0) || math.IsInf(power, 0) {
@@ -113,6 +113,9 @@ func linearTicks(low, high, about float64) []tick {
 			step = f * power
 			break
 		}
+	}
+	if whole && high-low >= 1 {
+		step = max(step, 1)
 	}
 	var xs []float64
 	for k := math.Ceil(low/step - 1e-9); k*step <= high+step*1e-9 && len(xs) < 100; k++ {
@@ -127,11 +130,11 @@ func linearTicks(low, high, about float64) []tick {
 }
 
 func logTicks(low, high, about float64) []tick {
-	decades := math.Log10(high / low)
+	decades := math.Log10(high) - math.Log10(low)
 	if decades < 1 {
 		// Between two powers of ten ticks at even steps read better.
 		var out []tick
-		for _, t := range linearTicks(low, high, about) {
+		for _, t := range linearTicks(low, high, about, false) {
 			if t.x > 0 {
 				out = append(out, t)
 			}
@@ -149,7 +152,7 @@ func logTicks(low, high, about float64) []tick {
 	for e := first; e <= last && len(out) < 400; e++ {
 		for f := 1.0; f < 10; f++ {
 			x, _ := strconv.ParseFloat(strconv.FormatFloat(f, 'f', 0, 64)+"e"+strconv.Itoa(e), 64)
-			if x < low*(1-1e-9) || x > high*(1+1e-9) {
+			if x < low*(1-1e-9) || x > high*(1+1e-9) || math.IsInf(x, 0) {
 				continue
 			}
 			t := tick{x: x}
@@ -166,7 +169,7 @@ func logTicks(low, high, about float64) []tick {
 					t.text = strconv.FormatFloat(f, 'f', 0, 64) + "×10" + raised(e)
 				}
 			}
-			if t.text != "" || every == 1 && decades < 7 || every > 1 && f == 1 {
+			if t.text != "" || every == 1 && decades < 7 || every > 1 && f == 1 && decades < 30 {
 				out = append(out, t)
 			}
 		}
@@ -241,6 +244,9 @@ func raised(n int) string {
 
 // lowered returns the character that a superscript is a small form of.
 func lowered(r rune) (rune, bool) {
+	if r < 0x80 {
+		return r, false
+	}
 	if r == '⁻' {
 		return '−', true
 	}

@@ -3,6 +3,7 @@ package figure
 import (
 	"image"
 	"math"
+	"slices"
 )
 
 // A surface is what a figure is drawn on, in points from the upper left corner.
@@ -78,6 +79,9 @@ func (p *path) circle(x, y, r float64) {
 // dash is the pattern of dashed lines: drawn and left out, in widths of the line.
 var dash = [2]float64{3.5, 2.5}
 
+// cloudDPI is the resolution of clouds within SVG and PDF: their edges are soft.
+const cloudDPI = 220
+
 // cloud draws dots into an image of w by h points, at so many pixels a point:
 // what would be too many to be drawn one by one. Dots have the colour tint, or
 // each its own.
@@ -118,6 +122,11 @@ func cloud(xs, ys []float64, w, h, scale, size float64, tint ink, own []ink) *im
 	// n dots of opacity a, one over the other, let 1 - a of the ground through
 	// n times.
 	a := min(max(tint.a, 0), 0.999)
+	if full := quantileOf(cover, 0.98); full > 0 {
+		// Where dots are densest they just about hide the ground: more of them would
+		// look the same.
+		a = min(a, max(1-math.Pow(0.08, 1/float64(full)), 0.06))
+	}
 	left := math.Log1p(-a)
 	m := image.NewNRGBA(image.Rect(0, 0, pw, ph))
 	for at, n := range cover {
@@ -131,9 +140,25 @@ func cloud(xs, ys []float64, w, h, scale, size float64, tint ink, own []ink) *im
 				px[c] = uint8(sums[c][at]/n + 0.5)
 			}
 		}
-		px[3] = uint8(-math.Expm1(float64(n)*left)*255 + 0.5)
+		// 51 shades are enough, and pack better than 255.
+		px[3] = 5 * uint8(-math.Expm1(float64(n)*left)*51+0.5)
 	}
 	return m
+}
+
+// quantileOf returns a quantile of the positive numbers.
+func quantileOf(xs []float32, q float64) float32 {
+	some := make([]float32, 0, len(xs))
+	for _, x := range xs {
+		if x > 0 {
+			some = append(some, x)
+		}
+	}
+	if len(some) == 0 {
+		return 0
+	}
+	slices.Sort(some)
+	return some[int(q*float64(len(some)-1))]
 }
 
 // phases are places of a dot within a pixel, along each axis.

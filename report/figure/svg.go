@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
+	"hash/fnv"
 	"image"
 	"image/png"
 	"io"
@@ -18,13 +19,14 @@ import (
 // edited.
 type svg struct {
 	w     *bufio.Writer
+	name  string // of the figure, for names within it
 	clips int
 	dpi   float64
 	err   error
 }
 
 func (f *Figure) writeSVG(w io.Writer) error {
-	s := &svg{w: bufio.NewWriterSize(w, 1<<16), dpi: f.DPI}
+	s := &svg{w: bufio.NewWriterSize(w, 1<<16), dpi: f.DPI, name: f.digest()}
 	pw, ph := f.Width*mm, f.Height*mm
 	fmt.Fprintf(s.w, `<svg xmlns="http://www.w3.org/2000/svg" width="%smm" height="%smm" viewBox="0 0 %s %s" font-family="%s" role="img">`+"\n",
 		num(f.Width), num(f.Height), num(pw), num(ph), family)
@@ -43,6 +45,13 @@ func (f *Figure) writeSVG(w io.Writer) error {
 		return fmt.Errorf("figure: writing SVG: %w", err)
 	}
 	return nil
+}
+
+// digest tells figures apart that stand in one page.
+func (f *Figure) digest() string {
+	h := fnv.New32a()
+	fmt.Fprint(h, f.Title, f.Alt, f.Note, f.Width, f.Height, f.Dark)
+	return fmt.Sprintf("f%08x", h.Sum32())
 }
 
 // num writes a number of points with two decimals.
@@ -104,8 +113,8 @@ func (s *svg) data(p path) string {
 
 func (s *svg) clip(x, y, w, h float64) {
 	s.clips++
-	fmt.Fprintf(s.w, `<clipPath id="c%d"><rect x="%s" y="%s" width="%s" height="%s"/></clipPath>`+"\n", s.clips, num(x), num(y), num(w), num(h))
-	fmt.Fprintf(s.w, `<g clip-path="url(#c%d)">`+"\n", s.clips)
+	fmt.Fprintf(s.w, `<clipPath id="%s-%d"><rect x="%s" y="%s" width="%s" height="%s"/></clipPath>`+"\n", s.name, s.clips, num(x), num(y), num(w), num(h))
+	fmt.Fprintf(s.w, `<g clip-path="url(#%s-%d)">`+"\n", s.name, s.clips)
 }
 
 func (s *svg) unclip() { s.w.WriteString("</g>\n") }
@@ -162,8 +171,7 @@ func (s *svg) text(t text) {
 
 func (s *svg) image(x, y, w, h float64, m *image.NRGBA) {
 	var b bytes.Buffer
-	e := png.Encoder{CompressionLevel: png.BestCompression}
-	if err := e.Encode(&b, m); err != nil {
+	if err := png.Encode(&b, m); err != nil {
 		s.err = fmt.Errorf("figure: writing SVG: %w", err)
 		return
 	}
@@ -171,4 +179,4 @@ func (s *svg) image(x, y, w, h float64, m *image.NRGBA) {
 		num(x), num(y), num(w), num(h), base64.StdEncoding.EncodeToString(b.Bytes()))
 }
 
-func (s *svg) resolution() float64 { return s.dpi / 72 }
+func (s *svg) resolution() float64 { return min(s.dpi, cloudDPI) / 72 }

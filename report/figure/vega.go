@@ -15,6 +15,9 @@ const Schema = "https://vega.github.io/schema/vega-lite/v5.json"
 // object is a JSON object; its keys are written in their order.
 type object map[string]any
 
+// digits is how many digits of places are: the last ones differ between machines.
+const digits = 12
+
 // screen is how many pixels of a screen a point is.
 const screen = 96.0 / 72
 
@@ -41,7 +44,7 @@ func (f *Figure) writeVega(w io.Writer) error {
 		"config": object{
 			"font":   family,
 			"axis":   with(object{"domainColor": t.of(Muted).hex(), "tickColor": t.of(Muted).hex(), "gridColor": t.of(Faint).hex(), "tickSize": 4, "labelLimit": size(labelMost)}),
-			"legend": with(object{"symbolOpacity": 1}),
+			"legend": with(object{"symbolOpacity": 1, "symbolSize": 45}),
 			"title":  object{"fontSize": size(textSize), "fontWeight": "normal", "color": t.of(Ink).hex()},
 			"view":   object{"stroke": nil},
 		},
@@ -119,7 +122,7 @@ func compact(b []byte) []byte {
 		switch {
 		case inside == 0 && bytes.Equal(trimmed, []byte(`"values": [`)):
 			inside = indent + 1
-			out.Write(l)
+			out.Write(trimmed)
 		case inside > 0 && indent < inside:
 			inside = 0
 			out.WriteByte('\n')
@@ -149,6 +152,7 @@ func (f *Figure) layers(p *frame, index int, named []*Mark) []any {
 	type offset struct {
 		dx, dy float64
 		side   side
+		c      string
 	}
 	var order []offset
 	groups := map[offset][]int{}
@@ -157,7 +161,7 @@ func (f *Figure) layers(p *frame, index int, named []*Mark) []any {
 			continue
 		}
 		x, y := p.sx.at(m.X[k]), p.sy.at(m.Y[k])
-		o := offset{math.Round((at.x - x) * screen), math.Round((at.y - m.size()*0.35 - y) * screen), at.side}
+		o := offset{math.Round((at.x - x) * screen), math.Round((at.y - m.size()*0.35 - y) * screen), at.side, f.inkOf(m, k).hex()}
 		if groups[o] == nil {
 			order = append(order, o)
 		}
@@ -172,9 +176,7 @@ func (f *Figure) layers(p *frame, index int, named []*Mark) []any {
 		l := f.layer(p, &part, named)
 		mark := l["mark"].(object)
 		mark["dx"], mark["dy"], mark["align"] = o.dx, o.dy, [...]string{"left", "center", "right"}[o.side]
-		if m.V != nil { // on a dark or light box
-			mark["color"] = f.theme().of(Ink).hex()
-		}
+		mark["color"] = o.c
 		out = append(out, l)
 	}
 	return out
@@ -227,7 +229,9 @@ func (f *Figure) layer(p *frame, m *Mark, named []*Mark) object {
 		mark["height"] = object{"band": barHigh}
 	case Areas: // a line whose inside is filled
 		mark["type"], mark["interpolate"], mark["strokeWidth"] = "line", "linear-closed", 0.3
-		mark["stroke"] = t.of(Ground).hex()
+		if m.Edge {
+			mark["stroke"] = t.of(Ground).hex()
+		}
 		enc["order"] = object{"field": "i", "type": "quantitative"}
 		enc["detail"] = object{"field": "series", "type": "nominal"}
 	case Rules:
@@ -258,11 +262,14 @@ func (f *Figure) layer(p *frame, m *Mark, named []*Mark) object {
 		if f.Key.Flip {
 			slices.Reverse(colours)
 		}
-		scale := object{"domain": []float64{f.Key.Low, f.Key.High}, "range": colours, "clamp": true, "nice": false, "zero": false}
+		scale := object{"domain": []float64{round(f.Key.Low, digits), round(f.Key.High, digits)}, "range": colours, "clamp": true, "nice": false, "zero": false}
 		if f.Key.Log {
 			scale["type"] = "log"
 		}
-		enc[value] = object{"field": "v", "type": "quantitative", "title": f.Key.Title, "scale": scale, "legend": object{"orient": "right"}}
+		if m.Shape == Field || m.Shape == Boxes && !m.Edge { // no seams
+			mark["strokeWidth"], mark["stroke"] = 0.6, object{"expr": "scale('fill', datum.v)"}
+		}
+		enc[value] = object{"field": "v", "type": "quantitative", "title": f.Key.Title, "scale": scale, "legend": object{"orient": "right", "type": "gradient"}}
 	case m.Name != "" && len(named) > 0:
 		var names, colours []string
 		for _, n := range named {
@@ -301,22 +308,37 @@ func (f *Figure) position(p *frame, a *Axis, field string, discrete bool) object
 		slices.Reverse(names) // from the top
 		out["type"], out["scale"] = "ordinal", object{"domain": names}
 	default:
-		scale := object{"domain": []float64{a.Low, a.High}, "nice": false, "zero": false}
+		scale := object{"domain": []float64{round(a.Low, digits), round(a.High, digits)}, "nice": false, "zero": false}
 		if a.Log {
 			scale["type"] = "log"
 		}
 		out["scale"] = scale
 		if len(a.Labels) > 0 {
-			at := make([]int, len(a.Labels))
-			for i := range at {
-				at[i] = i
+			texts := make([]any, len(a.Labels))
+			for i, l := range a.Labels {
+				texts[i] = l
 			}
-			names, _ := json.Marshal(a.Labels) // strings can be written
+			at := []int{}
+			ticks, lines := p.xt, p.lines
+			if field == "y" {
+				ticks, lines = p.yt, nil
+			}
+			for i, t := range ticks {
+				at = append(at, int(t.x))
+				if lines != nil {
+					texts[int(t.x)] = lines[i]
+				}
+			}
+			names, _ := json.Marshal(texts) // strings can be written
 			axis["values"], axis["labelExpr"], axis["ticks"] = at, string(names)+"[datum.value]", false
+			axis["labelOverlap"], axis["labelLimit"] = false, 0
 		} else if field == "x" {
 			axis["tickCount"] = max(2, int(p.w/a.spacing()))
 		} else {
 			axis["tickCount"] = max(2, int(p.h/a.distance()))
+		}
+		if a.Whole {
+			axis["tickMinStep"] = 1
 		}
 	}
 	if a.Above {
@@ -375,8 +397,8 @@ func (f *Figure) values(p *frame, m *Mark, discrete bool) []any {
 	for i := range keep {
 		keep[i] = i
 	}
-	if (m.Shape == Dots || m.Shape == Rings) && n > mostDots {
-		keep = p.thin(m)
+	if (m.Shape == Dots || m.Shape == Rings) && f.crowded(n) {
+		keep = p.thin(m, max(mostDots/max(len(f.Panels), 1), 1000))
 	}
 	out := make([]any, 0, len(keep))
 	finite := func(x float64) bool { return x == x && !math.IsInf(x, 0) }
@@ -387,7 +409,7 @@ func (f *Figure) values(p *frame, m *Mark, discrete bool) []any {
 			if xs == nil {
 				return
 			}
-			if r[field] = xs[i]; !finite(xs[i]) {
+			if r[field] = round(xs[i], digits); !finite(xs[i]) {
 				r[field], ok = nil, false
 			}
 		}
@@ -403,7 +425,7 @@ func (f *Figure) values(p *frame, m *Mark, discrete bool) []any {
 			continue
 		}
 		if m.Shape == Bars { // from 0
-			r["x"] = m.X2[i]
+			r["x"] = round(m.X2[i], digits)
 			delete(r, "x2")
 		}
 		if discrete && m.Y != nil && len(p.Y.Labels) > 0 {
@@ -431,9 +453,9 @@ func (f *Figure) values(p *frame, m *Mark, discrete bool) []any {
 	return out
 }
 
-// thin returns at most mostDots places of a mark: one in every square of a mesh,
+// thin returns at most so many places of a mark: one in every square of a mesh,
 // which is as fine as that allows.
-func (p *frame) thin(m *Mark) []int {
+func (p *frame) thin(m *Mark, most int) []int {
 	for mesh := 0.5; ; mesh *= 1.25 {
 		seen := map[[2]int]bool{}
 		var keep []int
@@ -445,12 +467,12 @@ func (p *frame) thin(m *Mark) []int {
 			at := [2]int{int((x - p.x) / mesh), int((y - p.y) / mesh)}
 			if !seen[at] {
 				seen[at] = true
-				if keep = append(keep, i); len(keep) > mostDots {
+				if keep = append(keep, i); len(keep) > most {
 					break
 				}
 			}
 		}
-		if len(keep) <= mostDots {
+		if len(keep) <= most {
 			return keep
 		}
 	}

@@ -138,6 +138,9 @@ func (b *builder) history(ctx context.Context) error {
 			front = append(front, all[i*b.m:(i+1)*b.m]...)
 		}
 		ref = metric.ReferencePoint(front, b.m)
+		if slices.ContainsFunc(ref, func(x float64) bool { return !finite(x) }) {
+			return missing("The objectives' values are too far apart for a hypervolume.")
+		}
 		for k, x := range ref {
 			value := x
 			if k < len(b.src.Goal.Objectives) {
@@ -162,7 +165,7 @@ func (b *builder) history(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("view: %w", err)
 	}
-	if !finite(values[len(values)-1]) || slices.ContainsFunc(h.Reference, func(x float64) bool { return !finite(x) }) {
+	if !finite(values[len(values)-1]) {
 		return missing("The objectives' values are too far apart for a hypervolume.")
 	}
 	if b.m > 1 {

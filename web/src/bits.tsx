@@ -1,15 +1,16 @@
 // Small parts that several sections use.
 
 import type { ComponentChildren, RefObject } from 'preact'
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { effect } from '@preact/signals'
-import { hover, pick, store } from './state'
+import { hover, mask, pick, picks, store } from './state'
 import { cut, exact, number, value } from './format'
+import { frontPlace, has, limited, objectives, roles, short } from './rows'
 import { painted } from './theme'
 
 // copyText puts a text on the clipboard. Pages opened as files may have no
 // clipboard of their own; the old way still works there.
-export async function copyText(text: string): Promise<boolean> {
+async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text)
     return true
@@ -28,23 +29,23 @@ export async function copyText(text: string): Promise<boolean> {
 // Copy is a button that copies a text, and says that it did.
 export function Copy(p: { text: () => string; children: ComponentChildren; class?: string; title?: string }) {
   const [said, say] = useState('')
-  const timer = useRef(0)
-  useEffect(() => () => clearTimeout(timer.current), [])
   const on = async () => {
     say((await copyText(p.text())) ? 'copied' : 'cannot copy')
-    clearTimeout(timer.current)
-    timer.current = window.setTimeout(() => say(''), 1500)
+    setTimeout(say, 1500, '')
   }
   return (
-    <button type="button" class={p.class} title={p.title} onClick={on}>
-      <span aria-live="polite">{said || p.children}</span>
+    <button class={p.class} title={p.title} onClick={on} aria-live="polite">
+      {said || p.children}
     </button>
   )
 }
 
-// quoted is a text as one word of a shell.
-export function quoted(s: string): string {
-  return /^[\w@%+=:,./-]+$/.test(s) ? s : `'${s.replaceAll("'", `'\\''`)}'`
+export function CopyAddress(p: { class?: string }) {
+  return (
+    <Copy class={p.class} text={() => location.href} title="the address of this page with all that is picked, selected and chosen">
+      copy address
+    </Copy>
+  )
 }
 
 // Command shows a command to type, and copies it.
@@ -52,7 +53,7 @@ export function Command(p: { text: string }) {
   return (
     <span class="command">
       <code>{cut(p.text, 400)}</code>
-      <Copy text={() => p.text} class="plain screen" title="copy the command">
+      <Copy text={() => p.text} class="plain screen">
         copy
       </Copy>
     </span>
@@ -61,39 +62,37 @@ export function Command(p: { text: string }) {
 
 // Prose shows a sentence in which commands stand in backquotes.
 export function Prose(p: { text: string }) {
-  return <>{p.text.split('`').map((s, i) => (i % 2 ? <Command key={i} text={s} /> : s))}</>
+  return <>{p.text.split('`').map((s, i) => (i % 2 ? <Command text={s} /> : s))}</>
 }
 
-let drawn: { of: unknown; at: Map<number, number>; svgs?: string[] } | undefined
+let svgs: Map<number, string> | undefined // by row
 
 function svg(row: number): string | undefined {
-  const d = store.view.drawings
-  if (!d) return undefined
-  if (drawn?.of !== store) drawn = { of: store, at: new Map(d.rows.map((r, k) => [r, k])) }
-  const k = drawn.at.get(row)
-  const b = k !== undefined && store.block('drawings')
-  if (!b) return undefined
-  drawn.svgs ??= JSON.parse(new TextDecoder().decode(b)) as string[]
-  return drawn.svgs[k]
+  const { drawings } = store.view
+  const b = drawings?.rows.length && store.block('drawings')
+  if (b && !svgs) {
+    const all = JSON.parse(new TextDecoder().decode(b)) as string[]
+    svgs = new Map(drawings.rows.map((r, k) => [r, all[k]]))
+  }
+  return svgs?.get(row)
 }
 
-const themed = /\(prefers-color-scheme: ?dark\)/g
-
-// drawing returns the picture of a row as an address for <img>, which runs no
-// script that it may hold; undefined if there is none, or none yet. One that can
-// be dark is dark as the page is, whatever the system says.
-export function drawing(row: number): string | undefined {
-  const text = svg(row)
-  void painted.value
-  const root = document.documentElement
-  const dark = getComputedStyle(root).colorScheme === 'dark'
-  return text && 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(text.replace(themed, dark ? 'all' : 'not all'))
-}
-
+// Drawing is the picture of a row if there is one: an <img>, which runs no script
+// that it may hold. One that can be dark is dark as the page is, whatever the
+// system says; others get paper of their own.
 export function Drawing(p: { row: number }) {
-  const src = drawing(p.row)
-  const paper = src && svg(p.row)!.search(themed) < 0
-  return src ? <img class={paper ? 'drawing paper' : 'drawing'} src={src} alt={`drawing of trial ${trial(p.row)}`} /> : null
+  const text = svg(p.row)
+  if (!text) return null
+  void painted.value
+  const dark = getComputedStyle(document.documentElement).colorScheme === 'dark'
+  const themed = text.replace(/\(prefers-color-scheme: ?dark\)/g, dark ? 'all' : 'not all')
+  return (
+    <img
+      class={themed === text ? 'drawing paper' : 'drawing'}
+      src={'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(themed)}
+      alt={`drawing of trial ${trial(p.row)}`}
+    />
+  )
 }
 
 // trial is the number of a row's trial, for people.
@@ -111,7 +110,7 @@ export function Value(p: { id: number; row: number; unit?: boolean }) {
   return (
     <span title={cut(exact(c.meta, x), 1000)}>
       {cut(value(c.meta, x), 200)}
-      {p.unit && c.meta.unit && !Number.isNaN(x) && <small> {c.meta.unit}</small>}
+      {p.unit && c.meta.unit && has(c, p.row) && <small> {c.meta.unit}</small>}
     </span>
   )
 }
@@ -130,21 +129,55 @@ export function useHovered(box: RefObject<HTMLElement | null>): void {
 
 // rowEvents tie an element to a row: the pointer marks it in every plot, and a
 // click shows it in full.
-export function rowEvents(row: number) {
-  return {
-    onPointerEnter: () => (hover.value = row),
-    onPointerLeave: () => (hover.value = -1),
-    onClick: (e: MouseEvent) => pick(row, e.shiftKey),
-  }
-}
-
-// limits are the columns of metrics that have one, without the objectives.
-export function limitColumns(): number[] {
-  const { objectives, limits } = store.view.goal
-  return [...new Set(limits.map((l) => l.column))].filter((c) => c >= 0 && !objectives.some((o) => o.column === c))
-}
+export const rowEvents = (row: number) => ({
+  onPointerEnter: () => (hover.value = row),
+  onPointerLeave: () => (hover.value = -1),
+  onClick: (e: MouseEvent) => pick(row, e.shiftKey),
+})
 
 // better is the sign of what is wanted of a metric.
-export function better(of: { better?: string }): string {
-  return of.better === 'low' ? '↓' : of.better === 'high' ? '↑' : ''
+export const better = (of: { better?: string }) => (of.better === 'low' ? ' ↓' : of.better === 'high' ? ' ↑' : '')
+
+function Fact(p: { name: string; title?: string; main?: boolean; children: ComponentChildren }) {
+  return (
+    <span class={p.main ? 'fact main' : 'fact'} title={p.title}>
+      <small>{cut(p.name, 40)}</small>
+      <span>{p.children}</span>
+    </span>
+  )
 }
+
+// Card is a design in short.
+export function Card({ row, brief }: { row: number; brief?: boolean }) {
+  const { columns, front } = store.view
+  const m = mask.value
+  const place = frontPlace(row)
+  return (
+    <button
+      class={'card' + (hover.value === row ? ' lit' : '') + (m.all || m.bits[row] ? '' : ' out')}
+      aria-pressed={picks.value.includes(row)}
+      title={cut(short(row), 1000)}
+      {...rowEvents(row)}
+    >
+      <span>
+        <b>{brief ? trial(row) : roles(row)}</b> {brief ? <i>{roles(row)}</i> : <small>trial {trial(row)}</small>}
+      </span>
+      <small>{cut(short(row), 90)}</small>
+      <Drawing row={row} />
+      {(brief ? objectives() : [...objectives(), ...limited()]).map((id) => (
+        <Fact name={columns[id].name + better(columns[id])} title={columns[id].doc} main={objectives().includes(id)}>
+          <Value id={id} row={row} unit />
+        </Fact>
+      ))}
+      {!brief &&
+        place >= 0 &&
+        front.verified?.map((v) => (
+          <Fact name={`${v.metric}${better(v)} verified`} title={unseen}>
+            {number(v.values[place] ?? NaN)} <small>{v.unit}</small>
+          </Fact>
+        ))}
+    </button>
+  )
+}
+
+export const unseen = 'measured afterwards; the search did not see it'

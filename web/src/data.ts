@@ -147,7 +147,9 @@ export interface View {
   made: string
   study: {
     name: string
-    file: string
+    file: string // as a shell takes it
+    run: string
+    enqueue: string
     question: string
     problem: string
     searcher: string
@@ -250,36 +252,18 @@ export function source(): Source {
 }
 
 type Numbers = Float64Array | Float32Array
-type Codes = Uint8Array | Uint16Array | Uint32Array | Int32Array
 
-// unshuffle undoes the order in which a block stores bytes: all first bytes of
-// its numbers, then all second ones, which is what makes them compress.
-function unshuffle(buffer: ArrayBuffer, width: number): ArrayBuffer {
-  if (width === 1) return buffer
+const arrays = { f64: Float64Array, f32: Float32Array, i32: Int32Array, u32: Uint32Array, u16: Uint16Array, u8: Uint8Array }
+
+// decode undoes the order in which a block stores bytes: all first bytes of its
+// numbers, then all second ones, which is what makes them compress.
+export function decode(buffer: ArrayBuffer, encoding: Column['encoding']): Numbers | Int32Array | Uint32Array | Uint16Array | Uint8Array {
+  const kind = arrays[encoding]
+  const width = kind.BYTES_PER_ELEMENT
   const from = new Uint8Array(buffer)
-  const n = from.length / width
   const to = new Uint8Array(from.length)
-  for (let b = 0; b < width; b++) {
-    for (let i = 0, at = b, f = b * n; i < n; i++, at += width) to[at] = from[f++]
-  }
-  return to.buffer
-}
-
-export function decode(buffer: ArrayBuffer, encoding: Column['encoding']): Numbers | Codes {
-  switch (encoding) {
-    case 'f64':
-      return new Float64Array(unshuffle(buffer, 8))
-    case 'f32':
-      return new Float32Array(unshuffle(buffer, 4))
-    case 'i32':
-      return new Int32Array(unshuffle(buffer, 4))
-    case 'u32':
-      return new Uint32Array(unshuffle(buffer, 4))
-    case 'u16':
-      return new Uint16Array(unshuffle(buffer, 2))
-    case 'u8':
-      return new Uint8Array(buffer)
-  }
+  for (let b = 0, f = 0; b < width; b++) for (let at = b; at < to.length; at += width) to[at] = from[f++]
+  return new kind(to.buffer)
 }
 
 // A Loaded column. x has a number for every row, NaN where there is none: the
@@ -294,17 +278,10 @@ const absent = -(2 ** 31)
 
 function load(id: number, meta: Column, buffer: ArrayBuffer): Loaded {
   const raw = decode(buffer, meta.encoding)
-  if (!meta.values) {
-    if (!(raw instanceof Int32Array)) return { id, meta, x: raw as Numbers }
-    const x = new Float64Array(raw.length)
-    for (let i = 0; i < x.length; i++) x[i] = raw[i] === absent ? NaN : raw[i]
-    return { id, meta, x }
-  }
-  const table = new Float64Array(meta.values.length + 1)
-  table[0] = NaN
-  for (let k = 0; k < meta.values.length; k++) table[k + 1] = meta.kind === 'number' ? (meta.values[k] as number) : k
+  const table = meta.values && Float64Array.from([NaN, ...meta.values.map((v, k) => (meta.kind === 'number' ? (v as number) : k))])
+  if (!table && meta.encoding[0] === 'f') return { id, meta, x: raw as Numbers }
   const x = new Float64Array(raw.length)
-  for (let i = 0; i < x.length; i++) x[i] = table[raw[i]]
+  for (let i = 0; i < x.length; i++) x[i] = table ? table[raw[i]] : raw[i] === absent ? NaN : raw[i]
   return { id, meta, x }
 }
 
@@ -375,14 +352,8 @@ export class Store {
 
   // all returns the columns once every one of them is there.
   all(ids: number[]): Loaded[] | undefined {
-    const out: Loaded[] = []
-    let whole = true
-    for (const id of ids) {
-      const c = this.column(id)
-      if (c) out.push(c)
-      else whole = false
-    }
-    return whole ? out : undefined
+    const out = ids.map((id) => this.column(id))
+    return out.every((c) => c) ? (out as Loaded[]) : undefined
   }
 
   // id returns the column of a name, or -1.

@@ -1,478 +1,317 @@
 // The drawer: everything about one design, or up to four side by side.
 
-import type { ComponentChildren, RefObject } from 'preact'
+import type { ComponentChildren } from 'preact'
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks'
-import { decode, type Limit, type Loaded } from './data'
-import { better, Copy, Drawing, drawing, quoted, trial, Value } from './bits'
-import { cut, number, percent, title } from './format'
-import { frontPlace, kinds } from './rows'
-import { extent } from './scale'
-import { hover, pick, picks, rowOf, store } from './state'
-import './detail.css'
+import type { Limit, Loaded } from './data'
+import { better, Copy, CopyAddress, Drawing, trial, unseen, Value } from './bits'
+import { cut, number, percent, title, value } from './format'
+import { arrow } from './plot'
+import { frontPlace, has, kinds, metrics, objectives, record, roles, short, those } from './rows'
+import { clamp, extent } from './scale'
+import { hover, pick, picks, store } from './state'
 
 // A Line is one row of the drawer's table: a name, and a cell for each design.
 interface Line {
   name: string
-  depth: number
+  depth?: number
   title?: string
   texts?: string[] // of every design; they are marked where they differ
-  cell: (row: number, k: number) => ComponentChildren
-  head?: boolean // only the name
+  cell?: (row: number, k: number) => ComponentChildren // none of a heading
 }
 
 export function Detail() {
   const rows = picks.value
   const box = useRef<HTMLElement>(null)
-  useRoom(rows.length, box)
+  useLayoutEffect(() => {
+    // The page makes room for the drawer where there is some.
+    document.body.classList.toggle('with-drawer', rows.length > 0)
+    document.body.style.setProperty('--open', 310 + 110 * rows.length + 'px')
+  }, [rows.length])
   useEffect(() => {
     const key = (e: KeyboardEvent) => {
       const at = document.activeElement
-      const by = e.key === 'ArrowRight' ? 1 : e.key === 'ArrowLeft' ? -1 : 0
-      if (!by || e.altKey || e.ctrlKey || e.metaKey || picks.value.length !== 1 || !(at === document.body || box.current?.contains(at))) return
+      if (!arrow(e) || e.altKey || e.ctrlKey || e.metaKey || picks.value.length !== 1 || !(at === document.body || box.current!.contains(at))) return
       e.preventDefault()
-      step(by)
+      step(arrow(e))
     }
     addEventListener('keydown', key)
     return () => removeEventListener('keydown', key)
   }, [])
   if (!rows.length) return null
-  const one = rows.length === 1
-  const place = one ? frontPlace(rows[0]) : undefined
-  const front = store.view.front.rows.length
-  const count = place === undefined ? number(store.rows) : number(front)
-  return (
-    <aside ref={box} class="detail" aria-label="the designs picked">
-      <header>
-        <h2>{one ? `Trial ${trial(rows[0])}` : `${rows.length} designs`}</h2>
-        {one && (
-          <span class="steps screen">
-            <button type="button" aria-label="the one before" title="left arrow" onClick={() => step(-1)}>
-              ‹
-            </button>
-            <span class="muted">{place === undefined ? `${number(rows[0] + 1)} of ${count}` : `${place + 1} of ${count} on the front`}</span>
-            <button type="button" aria-label="the next one" title="right arrow" onClick={() => step(1)}>
-              ›
-            </button>
-          </span>
-        )}
-        <button type="button" class="plain screen" aria-label="close" title="Escape" onClick={() => (picks.value = [])}>
-          ✕
-        </button>
-      </header>
-      <Compare rows={rows} />
-      {one && <Error_ row={rows[0]} />}
-      <Buttons rows={rows} />
-      {one && <p class="note screen">Shift-click another design to compare.</p>}
-    </aside>
-  )
-}
-
-let pressed = 0 // where the pointer was last pressed
-addEventListener('pointerdown', (e) => (pressed = e.clientX), true)
-
-// useRoom makes room for the drawer beside the page. If it covers what was
-// clicked, the page moves.
-function useRoom(designs: number, box: RefObject<HTMLElement | null>): void {
-  useLayoutEffect(() => {
-    if (!designs) return
-    const { body, documentElement: root } = document
-    const measure = () => body.style.setProperty('--page', root.clientWidth + 'px')
-    const old = body.classList.contains('with-drawer')
-    measure()
-    body.style.setProperty('--designs', String(designs))
-    body.classList.add('with-drawer')
-    if (!old && pressed > root.clientWidth - box.current!.offsetWidth) scrollBy(root.scrollWidth, 0)
-    addEventListener('resize', measure)
-    return () => removeEventListener('resize', measure)
-  }, [designs])
-  useLayoutEffect(() => () => document.body.classList.remove('with-drawer'), [designs > 0])
-}
-
-// step goes to the neighbour along the front, or by number for others.
-function step(by: number): void {
-  const row = picks.value[0]
-  const line = store.view.front.rows
-  const place = frontPlace(row)
-  const next = place === undefined ? row + by : line[place + by]
-  if (next >= 0 && next < store.rows) picks.value = [next]
-}
-
-function Compare({ rows }: { rows: readonly number[] }) {
-  const { view } = store
+  const place = frontPlace(rows[0])
   const sections: [string, Line[]][] = [
     ['', heads(rows)],
     ['Measured', measured(rows)],
     ['Parameters', parameters(rows)],
     ['How it came about', made(rows)],
   ]
-  const any = view.drawings && rows.some((r) => drawing(r))
+  const id = record('error')
+  const error = store.column(id)
   return (
-    <>
-      {any && (
-        <div class="drawings">
-          {rows.map((r) => (
-            <Drawing key={r} row={r} />
-          ))}
-        </div>
-      )}
+    <aside ref={box} class="detail" aria-label="the designs picked">
+      <header>
+        <h2>{rows.length === 1 ? `Trial ${trial(rows[0])}` : `${rows.length} designs`}</h2>
+        {rows.length === 1 && (
+          <span class="tools">
+            <button aria-label="the one before" title="left arrow" onClick={() => step(-1)}>
+              ‹
+            </button>
+            <small class="muted">
+              {place < 0 ? `${number(rows[0] + 1)} of ${number(store.rows)}` : `${place + 1} of ${number(store.view.front.rows.length)} on the front`}
+            </small>
+            <button aria-label="the next one" title="right arrow" onClick={() => step(1)}>
+              ›
+            </button>
+          </span>
+        )}
+        <button class="plain screen" aria-label="close" title="Escape" onClick={() => (picks.value = [])}>
+          ✕
+        </button>
+      </header>
+      <div class="drawings">
+        {rows.map((r) => (
+          <Drawing row={r} />
+        ))}
+      </div>
       <div class="scroll">
         <table>
           {sections.map(
             ([name, lines]) =>
               lines.length > 0 && (
-                <tbody key={name}>
+                <tbody>
                   {name && (
                     <tr class="section">
                       <th colSpan={rows.length + 1}>{name}</th>
                     </tr>
                   )}
-                  {lines.map((l, i) => {
-                    const differs = l.texts && l.texts.some((t) => t !== l.texts![0])
-                    return (
-                      <tr key={i} class={l.head ? 'group' : differs ? 'differs' : undefined}>
-                        <th style={{ paddingLeft: l.depth * 14 + 'px' }} title={l.title}>
-                          {l.name}
-                        </th>
-                        {rows.map((r, k) => (
-                          <td key={r} onPointerEnter={() => (hover.value = r)} onPointerLeave={() => (hover.value = -1)}>
-                            {l.cell(r, k)}
-                          </td>
-                        ))}
-                      </tr>
-                    )
-                  })}
+                  {lines.map((l) => (
+                    <tr class={l.texts?.some((t) => t !== l.texts![0]) ? 'differs' : l.cell ? '' : 'group'}>
+                      <th style={{ paddingLeft: (l.depth ?? 0) * 14 + 'px' }} title={cut(l.title ?? '', 1500)}>
+                        {cut(l.name, 80)}
+                      </th>
+                      {l.cell && rows.map((r, k) => <td onPointerEnter={() => (hover.value = r)}>{l.cell!(r, k)}</td>)}
+                    </tr>
+                  ))}
                 </tbody>
               ),
           )}
         </table>
       </div>
-    </>
+      {rows.map(
+        (r) =>
+          error &&
+          has(error, r) && (
+            <>
+              <h3>What went wrong{rows.length > 1 && ` in trial ${trial(r)}`}</h3>
+              <pre tabindex={0}>{value(error.meta, error.x[r])}</pre>
+            </>
+          ),
+      )}
+      <div class="tools">
+        <span class="muted">Copy the command to</span>
+        {store.view.study.enqueue && <Commands rows={rows} verb={store.view.study.enqueue} text={rows.length > 1 ? 'run these again' : 'run this design again'} />}
+        <Commands rows={rows} verb={'daedalus export ' + store.view.study.file} text="export" />
+        <CopyAddress />
+      </div>
+      <p class="note screen">Shift-click another design to compare.</p>
+    </aside>
   )
 }
 
-function roles(row: number): string[] {
-  const { front, answer } = store.view
-  const out = answer.picks.filter((p) => p.row === row).map((p) => p.role)
-  if (row === front.knee && !out.includes('knee')) out.push('knee')
-  if (frontPlace(row) !== undefined && front.rows.length > 1) out.push(front.feasible ? 'on the front' : 'nearest to the limits')
-  return out
+function Commands(p: { rows: readonly number[]; verb: string; text: string }) {
+  const text = p.rows.map((r) => `${p.verb} --trial ${store.column(0)?.x[r]}`).join('\n')
+  return (
+    <Copy text={() => text} title={text}>
+      {p.text}
+    </Copy>
+  )
+}
+
+// step goes to the neighbour along the front, or by number for others.
+function step(by: number): void {
+  const row = picks.value[0]
+  const place = frontPlace(row)
+  const next = place < 0 ? row + by : store.view.front.rows[place + by]
+  if (next >= 0 && next < store.rows) picks.value = [next]
 }
 
 function heads(rows: readonly number[]): Line[] {
-  const { view } = store
-  const out: Line[] = []
-  if (rows.length > 1) {
-    out.push({
+  const lines: (Line | false)[] = [
+    rows.length > 1 && {
       name: 'trial',
-      depth: 0,
       cell: (r) => (
         <>
           <b>{trial(r)}</b>{' '}
-          <button type="button" class="link screen" aria-label={`without trial ${trial(r)}`} onClick={() => pick(r, true)}>
+          <button class="link screen" aria-label={`without trial ${trial(r)}`} onClick={() => pick(r, true)}>
             ✕
           </button>
         </>
       ),
-    })
-  }
-  const state = view.columns.findIndex((c) => c.part === 'record' && c.name === 'state')
-  out.push({ name: 'state', depth: 0, cell: (r) => <Value id={state} row={r} /> })
-  if (rows.some((r) => roles(r).length)) out.push({ name: 'what it is', depth: 0, cell: (r) => <span class="role">{roles(r).join(', ')}</span> })
-  const label = (r: number) => view.front.labels?.[frontPlace(r) ?? -1] ?? ''
-  if (rows.some(label)) out.push({ name: 'in short', depth: 0, cell: (r) => <span title={cut(label(r), 1000)}>{cut(label(r), 160)}</span> })
-  return out
+    },
+    { name: 'state', cell: (r) => <Value id={record('state')} row={r} /> },
+    rows.some(roles) && { name: 'what it is', cell: (r) => <i>{roles(r)}</i> },
+    rows.some(short) && { name: 'in short', cell: (r) => <span title={cut(short(r), 1000)}>{cut(short(r), 160)}</span> },
+  ]
+  return lines.filter((l) => l !== false)
 }
 
-const ranks = new Map<string, { worse: number; of: number }>()
+const ranks = new Map<string, [worse: number, of: number]>()
 
 // rank counts the measured trials whose value is worse, or smaller where neither
-// is better. target is the value wanted, if there is one.
-function rank(c: Loaded, row: number, target?: number) {
+// is better, of how many. target is the value wanted, if there is one.
+function rank(c: Loaded, row: number, target?: number): [number, number] {
   const key = c.id + ' ' + row
-  const known = ranks.get(key)
   const kind = kinds()
-  if (known || !kind) return known
+  const known = ranks.get(key)
+  if (known || !kind) return known ?? [0, 0]
   const how = (x: number) => (target !== undefined ? -Math.abs(x - target) : c.meta.better === 'low' ? -x : x)
-  const mine = how(c.x[row])
-  let worse = 0
-  let of = 0
+  const out: [number, number] = [0, 0]
   for (let r = 0; r < c.x.length; r++) {
-    if (!kind[r] || c.x[r] !== c.x[r] || r === row) continue
-    of++
-    if (how(c.x[r]) < mine) worse++
+    if (!kind[r] || !has(c, r) || r === row) continue
+    out[1]++
+    if (how(c.x[r]) < how(c.x[row])) out[0]++
   }
-  const out = { worse, of }
   ranks.set(key, out)
   return out
 }
 
-function met(l: Limit, x: number): boolean {
-  return l.op === '<=' ? x <= l.bound : l.op === '<' ? x < l.bound : l.op === '>=' ? x >= l.bound : l.op === '>' ? x > l.bound : x === l.bound
+const meets: Record<Limit['op'], (x: number, bound: number) => boolean> = {
+  '<=': (x, b) => x <= b,
+  '<': (x, b) => x < b,
+  '>=': (x, b) => x >= b,
+  '>': (x, b) => x > b,
+  '==': (x, b) => x === b,
 }
-
-const signs: Record<string, string> = { '<=': '≤', '>=': '≥', '==': '=' }
 
 function measured(rows: readonly number[]): Line[] {
   const { columns, goal, front } = store.view
-  const first = goal.objectives.map((o) => o.column)
-  const ids = [...first.filter((id) => id >= 0), ...columns.flatMap((c, id) => (c.part === 'metric' && !first.includes(id) ? [id] : []))]
-  const lines = ids.flatMap((id): Line[] => {
+  const lines = [...new Set([...metrics(), ...those((c) => c.part === 'metric')])].flatMap((id): Line[] => {
     const c = store.column(id)
     const meta = columns[id]
-    if (c && rows.every((r) => c.x[r] !== c.x[r])) return []
+    if (!c || !rows.some((r) => has(c, r))) return []
     const target = goal.objectives.find((o) => o.column === id)?.target
-    const directed = meta.better !== undefined || target !== undefined
     return [
       {
-        name: `${cut(meta.name, 60)} ${better(meta)}`,
-        depth: 0,
+        name: meta.name + better(meta),
         title: [title(meta), meta.doc].filter(Boolean).join('\n'),
-        texts: c && rows.map((r) => String(c.x[r])),
+        texts: rows.map((r) => String(c.x[r])),
         cell: (r) => {
-          const where = c && c.x[r] === c.x[r] && rank(c, r, target)
-          const limits = goal.limits.filter((l) => l.column === id)
+          const [worse, of] = has(c, r) ? rank(c, r, target) : [0, 0]
+          const said = `${meta.better || target !== undefined ? 'better' : 'larger'} than ${percent(worse / of)} of ${number(of)} other measured trials`
           return (
             <>
-              {first.includes(id) ? (
-                <b>
-                  <Value id={id} row={r} unit />
-                </b>
-              ) : (
+              <span class={objectives().includes(id) ? 'main' : ''}>
                 <Value id={id} row={r} unit />
-              )}
-              {c &&
-                limits.map((l) => {
-                  const kept = met(l, c.x[r])
-                  const title = `${kept ? 'keeps' : 'misses'} ${l.text}${l.soft ? ' (soft)' : ''}`
+              </span>
+              {goal.limits
+                .filter((l) => l.column === id && has(c, r))
+                .map((l) => {
+                  const kept = meets[l.op](c.x[r], l.bound)
                   return (
-                    <span key={l.text} class={kept ? 'good-ink' : 'bad-ink'} title={title}>
-                      {' '}
-                      {kept ? '✓' : '✗'} {signs[l.op] ?? l.op} {number(l.bound)}
+                    <span class={kept ? 'good-ink' : 'bad-ink'} title={`${kept ? 'keeps' : 'misses'} ${l.text}${l.soft ? ' (soft)' : ''}`}>
+                      {` ${kept ? '✓' : '✗'} ${l.op.replace('<=', '≤').replace('>=', '≥')} ${number(l.bound)}`}
                     </span>
                   )
                 })}
-              {where && where.of > 0 && (
-                <Bar
-                  share={where.worse / where.of}
-                  dot={!directed}
-                  title={`${directed ? 'better' : 'larger'} than ${percent(where.worse / where.of)} of ${number(where.of)} other measured trials`}
-                />
-              )}
+              {of > 0 && <Place share={worse / of} title={said} filled={!!meta.better || target !== undefined} />}
             </>
           )
         },
       },
     ]
   })
-  if (rows.some((r) => frontPlace(r) !== undefined)) {
-    for (const v of front.verified ?? []) {
-      const of = (r: number) => v.values[frontPlace(r) ?? -1] ?? NaN
-      lines.push({
-        name: `${cut(v.metric, 60)} ${better(v)}`,
-        depth: 0,
-        title: 'measured afterwards; the search did not see it',
-        texts: rows.map((r) => String(of(r))),
-        cell: (r) => (
-          <span title={String(of(r))}>
-            {number(of(r))} <small>{v.unit} verified</small>
-          </span>
-        ),
-      })
-    }
+  for (const v of rows.some((r) => frontPlace(r) >= 0) ? (front.verified ?? []) : []) {
+    const texts = rows.map((r) => String(v.values[frontPlace(r)] ?? '–'))
+    lines.push({
+      name: v.metric + better(v),
+      title: unseen,
+      texts,
+      cell: (_, k) => (
+        <span title={texts[k]}>
+          {number(Number(texts[k]))} <small>{v.unit} verified</small>
+        </span>
+      ),
+    })
   }
   return lines
 }
 
-// Bar shows a share of 1: as its length, or as a dot for where it lies.
-function Bar(p: { share: number; dot?: boolean; title: string }) {
-  const at = 100 * Math.min(Math.max(p.share, 0), 1) + '%'
+// Place shows a share of 1: as its length, or as a dot for where it lies.
+function Place(p: { share: number; title: string; filled?: boolean }) {
+  const at = 100 * clamp(p.share, 0, 1) + '%'
   return (
-    <span class={p.dot ? 'place' : 'place filled'} title={p.title} role="img" aria-label={p.title}>
-      <i style={p.dot ? { left: at } : { width: at }} />
+    <span class={p.filled ? 'place filled' : 'place'} title={p.title} role="img" aria-label={p.title}>
+      <i style={p.filled ? { width: at } : { left: at }} />
     </span>
   )
 }
 
-// parameters follows the tree of the space. What no design has is left out.
-function parameters(rows: readonly number[]): Line[] {
-  const { tree, columns } = store.view
-  const ids = useMemo(() => new Map(columns.map((c, i) => [c.name, i])), [])
-  const kids = useMemo(() => {
-    const m = new Map<number, number[]>()
-    tree.forEach((n, i) => m.set(n.parent, [...(m.get(n.parent) ?? []), i]))
-    return m
-  }, [])
-  const column = (name: string): Loaded | undefined => {
-    // A parameter whose name was taken has a prefix.
-    const own = ids.get(name)
-    const id = own !== undefined && columns[own].part === 'param' ? own : ids.get('design.' + name)
-    return id === undefined ? undefined : store.column(id)
-  }
-  const has = (c: Loaded | undefined, row: number) => !!c && c.x[row] === c.x[row]
+// A Branch of the parameters' names: those of parts stand below their whole.
+interface Branch {
+  id?: number // column
+  kids: Map<string, Branch>
+}
 
-  const below = (parent: number, prefix: string, depth: number): Line[] =>
-    (kids.get(parent) ?? []).flatMap((k): Line[] => {
-      const n = tree[k]
-      const each = n.kind !== 'case' && n.parent >= 0 && tree[n.parent].kind === 'repeat' && n.path === tree[n.parent].path
-      const name = each ? prefix : prefix ? prefix + '.' + n.name : n.name
-      const about = [name, n.domain, n.when && 'when ' + n.when, n.doc].filter(Boolean).join('\n')
-      const line = (texts: string[], cell: Line['cell'], shown = each ? name.slice(name.lastIndexOf('[')) : n.name): Line => ({
-        name: cut(n.unit ? `${shown} (${n.unit})` : shown, 80),
-        depth,
-        title: cut(about, 1500),
-        texts,
-        cell,
-      })
-      // words are texts made from several columns.
-      const words = (mark: string, text: (parts: [string, number][]) => string): Line[] => {
-        const parts = n.columns.flatMap((id) => {
-          const c = columns[id].name.startsWith(name + mark) && store.column(id)
-          return c ? [[columns[id].name.slice((name + mark).length), c] as const] : []
-        })
-        if (!parts.some(([, c]) => rows.some((r) => has(c, r)))) return []
-        const texts = rows.map((r) => text(parts.map(([s, c]) => [s, c.x[r]])))
-        return [line(texts, (_, i) => <span title={cut(texts[i], 1000)}>{cut(texts[i], 200)}</span>)]
+// parameters lists what the designs have, as a tree by names.
+function parameters(rows: readonly number[]): Line[] {
+  const { columns, tree } = store.view
+  const root = useMemo(() => {
+    const root: Branch = { kids: new Map() }
+    // How often words occur in a grammar's sentence goes without saying.
+    for (const id of those((c) => c.part === 'param' && !c.doc?.startsWith('how often'))) {
+      let at = root
+      for (const word of columns[id].name.split(/\.|(?=\[)/)) {
+        if (!at.kids.has(word)) at.kids.set(word, { kids: new Map() })
+        at = at.kids.get(word)!
       }
-      switch (n.kind) {
-        case 'group': {
-          const inner = below(k, name, depth + 1)
-          return inner.length ? [{ name: n.name, depth, title: about, head: true, cell: () => null }, ...inner] : []
-        }
-        case 'case':
-          return below(k, name, depth)
-        case 'rule':
-          return []
-        case 'subset':
-          return words(' has ', (parts) => {
-            const some = parts.flatMap(([s, x]) => (x === 1 ? [s] : [])).join(', ')
-            return some || (parts.some(([, x]) => x === x) ? 'none' : '–')
-          })
-        case 'permutation':
-          return words(' place of ', (parts) =>
-            parts
-              .filter(([, x]) => x === x)
-              .sort((a, b) => a[1] - b[1])
-              .map(([s]) => s)
-              .join(' › ') || '–',
-          )
+      at.id = id
+    }
+    return root
+  }, [])
+  const below = ({ kids }: Branch, depth: number): Line[] =>
+    [...kids].flatMap(([word, branch]): Line[] => {
+      // What only leads to one other thing shares its line.
+      while (branch.id === undefined && branch.kids.size === 1) {
+        const [[next, kid]] = branch.kids
+        word += (next[0] === '[' ? '' : '.') + next
+        branch = kid
       }
-      const c = column(name)
-      const out: Line[] = []
-      if (c && rows.some((r) => has(c, r))) {
-        const texts = rows.map((r) => String(c.meta.kind === 'number' ? c.x[r] : (c.meta.values?.[c.x[r]] ?? '')))
-        out.push(
-          line(texts, (r) => (
+      const inner = below(branch, depth + 1)
+      const c = store.column(branch.id ?? -1)
+      if (!c || !rows.some((r) => has(c, r))) return inner.length ? [{ name: word, depth }, ...inner] : []
+      const n = tree.find((n) => n.path === c.meta.static)
+      return [
+        {
+          name: word + (c.meta.unit && ` (${c.meta.unit})`),
+          depth,
+          title: [c.meta.name, n?.domain, n?.when && 'when ' + n.when, c.meta.doc].filter(Boolean).join('\n'),
+          texts: rows.map((r) => value(c.meta, c.x[r])),
+          cell: (r) => (
             <>
               <Value id={c.id} row={r} />
-              {has(c, r) && <Place of={c} x={c.x[r]} domain={n.domain} />}
+              {has(c, r) && <Where of={c} x={c.x[r]} title={n?.domain ?? ''} />}
             </>
-          )),
-        )
-      }
-      if (n.kind === 'repeat') {
-        const own = tree[kids.get(k)?.[0] ?? -1]?.path === n.path
-        const most = c ? Math.max(0, ...rows.map((r) => (has(c, r) ? c.x[r] : 0))) : 0
-        for (let i = 0; i < Math.min(most, 200); i++) {
-          const inner = below(k, `${name}[${i}]`, depth + (own ? 1 : 2))
-          if (inner.length && !own) out.push({ name: `${n.name}[${i}]`, depth: depth + 1, head: true, cell: () => null })
-          out.push(...inner)
-        }
-      } else out.push(...below(k, name, depth + 1))
-      return out
-    })
-  return below(-1, '', 0)
-}
-
-// Place is a thin line for the range of a parameter with a dot for its value.
-function Place({ of: { meta }, x, domain }: { of: Loaded; x: number; domain: string }) {
-  const ordered = meta.kind === 'number' || meta.ordered
-  if (!ordered || meta.kind === 'text') return null
-  let [low, high] = meta.low !== undefined && meta.high !== undefined ? [meta.low, meta.high] : extent(meta)
-  if (meta.log && low > 0) [low, high, x] = [Math.log(low), Math.log(high), Math.log(x)]
-  return high > low ? <Bar dot share={(x - low) / (high - low)} title={domain} /> : null
-}
-
-// made says how the designs came about: times, operator, parents.
-function made(rows: readonly number[]): Line[] {
-  const { columns, lineage } = store.view
-  const known = ['number', 'state', 'error']
-  const lines = columns.flatMap((c, id): Line[] => {
-    if (c.part !== 'record' || known.includes(c.name)) return []
-    const l = store.column(id)
-    if (!l || !rows.some((r) => l.x[r] === l.x[r])) return []
-    return [{ name: c.name.replace('_', ' '), depth: 0, title: c.doc, cell: (r) => <Value id={id} row={r} unit /> }]
-  })
-  if (lineage) {
-    const at = store.block('lineage.at')
-    const numbers = store.block('lineage.number')
-    const blocks = useMemo(() => at && numbers && [decode(at, 'u32'), decode(numbers, 'i32')], [at, numbers])
-    if (blocks && rows.some((r) => blocks[0][r] < blocks[0][r + 1])) {
-      lines.push({
-        name: 'made from',
-        depth: 0,
-        title: 'the trials whose designs this one was made from',
-        cell: (r) => {
-          const parents = Array.from(blocks[1].subarray(blocks[0][r], Math.min(blocks[0][r + 1], blocks[0][r] + 12)))
-          return parents.length ? parents.map((n, i) => <Parent key={i} number={n} first={i === 0} />) : '–'
+          ),
         },
-      })
-    }
-  }
-  return lines
+        ...inner,
+      ]
+    })
+  return below(root, 0)
 }
 
-function Parent(p: { number: number; first: boolean }) {
-  const row = rowOf(p.number)
-  return (
-    <>
-      {!p.first && ', '}
-      {row < 0 ? (
-        <span title="not among the rows of this report">{number(p.number)}</span>
-      ) : (
-        <button
-          type="button"
-          class="link"
-          title="show it; with Shift beside this one"
-          onPointerEnter={() => (hover.value = row)}
-          onClick={(e) => pick(row, e.shiftKey)}
-        >
-          {number(p.number)}
-        </button>
-      )}
-    </>
-  )
+// Where shows where a value lies in its range.
+function Where({ of: { meta }, x, title }: { of: Loaded; x: number; title: string }) {
+  if (meta.kind !== 'number' && !meta.ordered) return null
+  let [low, high] = meta.low !== undefined && meta.high !== undefined ? [meta.low, meta.high] : extent(meta)
+  if (meta.log && low > 0) [low, high, x] = [low, high, x].map(Math.log)
+  return high > low ? <Place share={(x - low) / (high - low)} title={title} /> : null
 }
 
-function Error_({ row }: { row: number }) {
-  const id = store.view.columns.findIndex((c) => c.part === 'record' && c.name === 'error')
-  const c = store.column(id)
-  if (!c || c.x[row] !== c.x[row]) return null
-  return (
-    <>
-      <h3>What went wrong</h3>
-      <pre class="error" tabIndex={0}>
-        {String(c.meta.values?.[c.x[row]] ?? '')}
-      </pre>
-    </>
-  )
-}
-
-function Buttons({ rows }: { rows: readonly number[] }) {
-  const file = quoted(store.view.study.file)
-  const numbers = rows.map((r) => store.column(0)?.x[r])
-  const each = (verb: string) => () => numbers.map((n) => `daedalus ${verb} ${file} --trial ${n}`).join('\n')
-  return (
-    <div class="tools">
-      <span class="muted">Copy the command to</span>
-      <Copy text={each('enqueue')} title={each('enqueue')()}>
-        {rows.length > 1 ? 'run these again' : 'run this design again'}
-      </Copy>
-      <Copy text={each('export')} title={each('export')()}>
-        export
-      </Copy>
-      <Copy text={() => location.href} title="the address of this page as it stands, with what is picked and selected">
-        copy address
-      </Copy>
-    </div>
-  )
+// made says how the designs came about: times, worker, operator.
+function made(rows: readonly number[]): Line[] {
+  return those((c) => c.part === 'record' && !['number', 'state', 'error'].includes(c.name)).flatMap((id): Line[] => {
+    const c = store.column(id)
+    if (!c || !rows.some((r) => has(c, r))) return []
+    return [{ name: c.meta.name.replace('_', ' '), title: c.meta.doc, cell: (r) => <Value id={id} row={r} unit /> }]
+  })
 }

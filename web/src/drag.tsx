@@ -2,8 +2,9 @@
 
 import { useRef } from 'preact/hooks'
 import type { Signal } from '@preact/signals'
-import type { Scale } from './scale'
-import { brushes, hover, pick, store } from './state'
+import type { Find } from './cloud'
+import { clamp, type Range, type Scale } from './scale'
+import { brush, brushes, hover, pick, store } from './state'
 
 // At is where the pointer is in a plot, and the row it is on or -1.
 export interface At {
@@ -12,34 +13,42 @@ export interface At {
   row: number
 }
 
-type Box = [number, number, number, number] // left, top, right, bottom
-
 // snap rounds an end of a brush to what a pixel of the axis can tell, and of a
 // category to the index whose part it lies in.
-export function snap(s: Scale, id: number, pixel: number): number {
+function snap(s: Scale, id: number, pixel: number): number {
   const c = store.view.columns[id]
   const x = s.invert(pixel)
-  if (c.kind !== 'number') return Math.min(Math.max(Math.round(x), 0), (c.values?.length ?? 1) - 1)
+  if (c.kind !== 'number') return clamp(Math.round(x), 0, (c.values?.length ?? 1) - 1)
   const step = 10 ** Math.floor(Math.log10(Math.abs(s.invert(pixel + 0.5) - s.invert(pixel - 0.5))))
-  return step > 0 && Number.isFinite(step) ? Number((Math.round(x / step) * step).toPrecision(12)) : x
+  return step > 0 && step < Infinity ? Number((Math.round(x / step) * step).toPrecision(12)) : x
 }
 
 // ends returns the pixels between which a brush lies, or undefined.
-export function ends(s: Scale | undefined, id: number | undefined, low: number, high: number): [number, number] | undefined {
-  const b = s && id !== undefined && brushes.value.get(id)
+function ends({ s, id, low, high }: Side): Range | undefined {
+  const b = s && brushes.value.get(id)
   if (!b) return undefined
   const half = store.view.columns[id].kind === 'number' ? 0 : 0.5
-  const at = [s(b[0] - half), s(b[1] + half)].map((v, i) => (Number.isNaN(v) ? (i ? high : low) : Math.min(Math.max(v, low), high)))
-  return at[0] < at[1] ? [at[0], at[1]] : [at[1], at[0]]
+  const at = (x: number, otherwise: number) => clamp(x === x ? x : otherwise, low, high)
+  const [a, z] = [at(s(b[0] - half), low), at(s(b[1] + half), high)]
+  return [Math.min(a, z), Math.max(a, z)]
 }
 
-// clearBrushes takes away the brushes of some columns.
-export function clearBrushes(...ids: (number | undefined)[]): void {
-  if (!ids.some((id) => id !== undefined && brushes.value.has(id))) return
-  const next = new Map(brushes.value)
-  for (const id of ids) if (id !== undefined) next.delete(id)
-  brushes.value = next
+// A Side is one of the two directions of a plot.
+interface Side {
+  s?: Scale
+  id: number // its column, or -1
+  low: number // pixels
+  high: number
 }
+
+// place is where the pointer is in the plot.
+export function place(e: PointerEvent): Range {
+  const r = (e.currentTarget as Element).closest('.plot')!.getBoundingClientRect()
+  return [e.clientX - r.left, e.clientY - r.top]
+}
+
+// How a drag moves a brush along a side: not, its low or its high end, or both.
+type Hold = 0 | 1 | 2 | 3
 
 // Brush is the part of a plot that takes the pointer. It stands in the SVG over
 // the plot. Dragging selects in the columns cx and cy, as far as they are given;
@@ -54,43 +63,25 @@ export function Brush(p: {
   y?: Scale
   cx?: number
   cy?: number
-  find?: (x: number, y: number, reach: number) => number
+  find?: Find
   at?: Signal<At | undefined>
-  picks?: boolean // false if a click means nothing
 }) {
-  const drag = useRef<{ from: [number, number]; box: Box; zone: number; moved: boolean; before: typeof brushes.value }>(null)
-  const { left, top, right, bottom } = p
-  const bx = ends(p.x, p.cx, left, right)
-  const by = ends(p.y, p.cy, top, bottom)
-  const box: Box | undefined = bx || by ? [bx?.[0] ?? left, by?.[0] ?? top, bx?.[1] ?? right, by?.[1] ?? bottom] : undefined
+  const drag = useRef<{ from: Range; box: Range[]; hold: Hold[]; moved: boolean; before: typeof brushes.value }>(null)
+  const sides: Side[] = [
+    { s: p.x, id: p.cx ?? -1, low: p.left, high: p.right },
+    { s: p.y, id: p.cy ?? -1, low: p.top, high: p.bottom },
+  ]
+  const now = sides.map(ends)
+  const box = now.some(Boolean) && now.map((e, k): Range => e ?? [sides[k].low, sides[k].high])
 
-  const place = (e: PointerEvent): [number, number] => {
-    const r = (e.currentTarget as SVGElement).ownerSVGElement!.getBoundingClientRect()
-    return [e.clientX - r.left, e.clientY - r.top]
+  // grip is what a place holds of the brush.
+  const grip = (at: Range, near: number): Hold[] | undefined => {
+    if (!box || at.some((v, k) => v < box[k][0] - near || v > box[k][1] + near)) return undefined
+    const edges = at.map((v, k): Hold => (!now[k] ? 0 : Math.abs(v - box[k][0]) <= near ? 1 : Math.abs(v - box[k][1]) <= near ? 2 : 0))
+    return edges.some(Boolean) ? edges : now.map((e) => (e ? 3 : 0))
   }
-  // zone tells which edges a place is on: bits 1 left, 2 top, 4 right, 8 bottom;
-  // 16 inside; 0 elsewhere.
-  const zone = (x: number, y: number, touch: boolean): number => {
-    if (!box) return 0
-    const d = touch ? 14 : 5
-    if (x < box[0] - d || x > box[2] + d || y < box[1] - d || y > box[3] + d) return 0
-    const near = [x - box[0], y - box[1], x - box[2], y - box[3]].map((v) => Math.abs(v) <= d)
-    const z = (bx && near[0] ? 1 : 0) | (by && near[1] ? 2 : 0) | (bx && near[2] ? 4 : 0) | (by && near[3] ? 8 : 0)
-    return z || 16
-  }
-  const commit = (b: Box, only: number) => {
-    if (p.cx === undefined && p.cy === undefined) return
-    const next = new Map(brushes.value)
-    const set = (s: Scale | undefined, id: number | undefined, from: number, to: number) => {
-      if (!s || id === undefined) return
-      const ends = [snap(s, id, from), snap(s, id, to)].sort((a, c) => a - c)
-      next.set(id, [ends[0], ends[1]])
-    }
-    if (only & 5) set(p.x, p.cx, b[0], b[2])
-    if (only & 10) set(p.y, p.cy, b[1], b[3])
-    brushes.value = next
-  }
-  const look = (e: PointerEvent, x: number, y: number): number => {
+  const look = (e: PointerEvent): number => {
+    const [x, y] = place(e)
     const row = p.find?.(x, y, e.pointerType === 'touch' ? 24 : 12) ?? -1
     if (p.at) p.at.value = { x, y, row }
     if (p.find) hover.value = row
@@ -100,54 +91,50 @@ export function Brush(p: {
     if (p.at) p.at.value = undefined
     if (p.find) hover.value = -1
   }
+  const clear = () => {
+    if (now.some(Boolean)) brush(...sides.map((s) => [s.id, undefined] as const))
+  }
   const down = (e: PointerEvent) => {
-    if (e.button !== 0) return
-    const [x, y] = place(e)
-    const z = zone(x, y, e.pointerType === 'touch')
-    ;(e.currentTarget as SVGElement).setPointerCapture(e.pointerId)
-    drag.current = { from: [x, y], box: z ? box! : [x, y, x, y], zone: z, moved: false, before: brushes.value }
+    if (e.button) return
+    const from = place(e)
+    const hold = grip(from, e.pointerType === 'touch' ? 14 : 5)
+    ;(e.currentTarget as Element).setPointerCapture(e.pointerId)
+    drag.current = { from, box: (hold && box) || from.map((v): Range => [v, v]), hold: hold ?? [2, 2], moved: false, before: brushes.value }
   }
   const move = (e: PointerEvent) => {
-    const [px, py] = place(e)
+    const to = place(e)
     const d = drag.current
     if (!d) {
-      const row = look(e, px, py)
-      const z = zone(px, py, false)
-      const cursor = ['', 'ew', 'ns', 'nwse', 'ew', '', 'nesw', '', 'ns', 'nesw', '', '', 'nwse'][z]
-      ;(e.currentTarget as SVGElement).style.cursor = cursor ? cursor + '-resize' : row >= 0 && p.picks !== false ? 'pointer' : z ? 'move' : 'crosshair'
+      const row = look(e)
+      const [h, v] = grip(to, 5) ?? []
+      const edge = h === 3 || v === 3 ? '' : h && v ? (h === v ? 'nwse' : 'nesw') : h ? 'ew' : v ? 'ns' : ''
+      ;(e.currentTarget as SVGElement).style.cursor = edge ? edge + '-resize' : row >= 0 ? 'pointer' : h || v ? 'move' : 'crosshair'
       return
     }
-    const dx = px - d.from[0]
-    const dy = py - d.from[1]
-    if (!d.moved && Math.hypot(dx, dy) < 4) return
-    if (!d.moved) leave()
-    d.moved = true
-    const x = Math.min(Math.max(px, left), right)
-    const y = Math.min(Math.max(py, top), bottom)
-    const b = d.box.slice() as Box
-    if (d.zone === 0) {
-      b[2] = x
-      b[3] = y
-      commit(b, 15)
-    } else if (d.zone === 16) {
-      const sx = Math.min(Math.max(dx, left - b[0]), right - b[2])
-      const sy = Math.min(Math.max(dy, top - b[1]), bottom - b[3])
-      commit([b[0] + sx, b[1] + sy, b[2] + sx, b[3] + sy], (d.before.has(p.cx ?? -1) ? 5 : 0) | (d.before.has(p.cy ?? -1) ? 10 : 0))
-    } else {
-      if (d.zone & 1) b[0] = x
-      if (d.zone & 4) b[2] = x
-      if (d.zone & 2) b[1] = y
-      if (d.zone & 8) b[3] = y
-      commit(b, d.zone)
+    if (!d.moved) {
+      if (Math.hypot(to[0] - d.from[0], to[1] - d.from[1]) < 4) return
+      d.moved = true
+      leave()
     }
+    brush(
+      ...sides.flatMap(({ s, id, low, high }, k) => {
+        const [a, z] = d.box[k]
+        const hold = d.hold[k]
+        if (!s || id < 0 || !hold) return []
+        const by = clamp(to[k] - d.from[k], low - a, high - z)
+        const at = clamp(to[k], low, high)
+        const range = [hold === 3 ? a + by : hold === 1 ? at : a, hold === 3 ? z + by : hold === 2 ? at : z].map((v) => snap(s, id, v))
+        return [[id, range.sort((a, b) => a - b) as Range] as const]
+      }),
+    )
   }
   const up = (e: PointerEvent) => {
     const d = drag.current
     drag.current = null
     if (!d || d.moved) return
-    const row = look(e, ...place(e))
-    if (row >= 0 && p.picks !== false) pick(row, e.shiftKey)
-    else if (row < 0) clearBrushes(p.cx, p.cy)
+    const row = look(e)
+    if (row >= 0) pick(row, e.shiftKey)
+    else clear()
   }
   const cancel = () => {
     if (drag.current?.moved) brushes.value = drag.current.before
@@ -155,27 +142,25 @@ export function Brush(p: {
     leave()
   }
   // Grips are short bars on the edges that can be moved.
-  const grips =
-    box &&
-    [bx && box[0], bx && box[2]].map((x) => (x === undefined ? '' : `M${x} ${(box[1] + box[3]) / 2 - 7}v14`)).join('') +
-      [by && box[1], by && box[3]].map((y) => (y === undefined ? '' : `M${(box[0] + box[2]) / 2 - 7} ${y}h14`)).join('')
+  const [x, y] = box || [[0, 0], [0, 0]]
+  const grips = (now[0] ?? []).map((v) => `M${v} ${(y[0] + y[1]) / 2 - 7}v14`).join('') + (now[1] ?? []).map((v) => `M${(x[0] + x[1]) / 2 - 7} ${v}h14`).join('')
   return (
-    <g class="brushing">
-      {grips && <path class="grips" d={grips} />}
-      {box && <rect class="brush" x={box[0]} y={box[1]} width={Math.max(box[2] - box[0], 1)} height={Math.max(box[3] - box[1], 1)} />}
+    <>
+      <path class="grips" d={grips} />
+      {box && <rect class="brush" x={x[0]} y={y[0]} width={Math.max(x[1] - x[0], 1)} height={Math.max(y[1] - y[0], 1)} />}
       <rect
         class="sense"
-        x={left}
-        y={top}
-        width={Math.max(right - left, 0)}
-        height={Math.max(bottom - top, 0)}
+        x={p.left}
+        y={p.top}
+        width={Math.max(p.right - p.left, 0)}
+        height={Math.max(p.bottom - p.top, 0)}
         onPointerDown={down}
         onPointerMove={move}
         onPointerUp={up}
         onPointerCancel={cancel}
         onPointerLeave={() => !drag.current && leave()}
-        onDblClick={() => clearBrushes(p.cx, p.cy)}
+        onDblClick={clear}
       />
-    </g>
+    </>
   )
 }

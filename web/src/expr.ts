@@ -1,7 +1,7 @@
 // Conditions over columns, in the language of `daedalus trials --where`
 // (internal/expr in Go, which expr.cases.json holds both to). A condition is
-// compiled into closures: numbers that are undefined are NaN, truths 0, 1 or 2
-// for undefined, strings undefined.
+// compiled into closures while it is read. Truths are 1 and 0; whatever is
+// undefined is NaN, of every kind.
 
 import type { Column, Loaded } from './data'
 
@@ -12,15 +12,16 @@ export interface Condition {
   holds(columns: Loaded[], row: number): boolean
 }
 
-type Kind = '' | 'number' | 'boolean' | 'string'
+// A Value is a number, a truth or a string for a row, and inside an aggregate
+// for one instance.
+type Value = (row: number, el: number) => any
 
-interface Node {
-  op: string
-  at: number // of its operator
-  from: number // of its first word
-  kids: Node[]
-  ops?: string[] // of a chain: between the kids
-  value: string | number | boolean // of a constant, or the name
+// A Part is a compiled piece.
+interface Part {
+  kind: 'number' | 'boolean' | 'string' | '' // '' of a word that names no column
+  at: number // where it begins
+  name?: string // of what is only a name
+  f: Value
 }
 
 class Mistake extends Error {
@@ -32,245 +33,8 @@ class Mistake extends Error {
   }
 }
 
-const aggregates = ['sum', 'len', 'count', 'all', 'any']
-export const functions = ['abs', 'floor', 'ceil', 'round', 'sqrt', 'log', 'log2', 'exp', 'min', 'max', 'active', ...aggregates]
-const keywords = ['and', 'or', 'not', 'in', 'true', 'false']
-const comparisons = ['==', '!=', '<', '<=', '>', '>=']
-
-// A token.
-const token = new RegExp(
-  '[ \\t\\r\\n]*(?:' +
-    [
-      /((?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\p{L}\p{Nd}_])/u, // a number
-      /((?:and|or|not|in|true|false)(?=\[)|[\p{L}_][\p{L}\p{Nd}_]*(?:\.[\p{L}\p{Nd}_]+|\[\d+\])*)/u, // a name; keywords have no index
-      /`([^`\n\r]+)`/u,
-      /('(?:[^'\\]|\\[\\'"nrt])*'|"(?:[^"\\]|\\[\\'"nrt])*")/u,
-      /(=>|[=!<>]=|&&|\|\||\*\*|[<>!+\-*/%^()[\],?:=])/u,
-    ]
-      .map((r) => r.source)
-      .join('|') +
-    '|$)',
-  'uy',
-)
-
-function parse(src: string): Node {
-  let at = 0 // of the token
-  let word: string | undefined // of a name, keyword or operator
-  let raw: string | undefined // of a name in backquotes
-  let held: string | number | undefined // of a constant
-  let nest = 0
-
-  const fail = (want: string, place = at): never => {
-    throw new Mistake(place, 'expected ' + want)
-  }
-  if (src.length > 1 << 14) fail('a shorter condition')
-
-  function next(): void {
-    const before = token.lastIndex
-    const m = token.exec(src)
-    if (!m) {
-      at = before + /^[ \t\r\n]*/.exec(src.slice(before))![0].length
-      const c = src[at]
-      if (c === '"' || c === "'") fail(`a closing ${c}, with the escapes \\\\ \\' \\" \\n \\r \\t before it`)
-      if (c === '`') fail('a name in backquotes on one line')
-      fail(c >= '0' && c <= '9' ? 'a number, or quotes around a word that begins with a digit' : 'an operator, a name, a number or a string')
-    }
-    const [all, digits, name, quoted, string, operator] = m!
-    at = token.lastIndex - all.trimStart().length
-    word = name ?? operator
-    raw = quoted
-    held = digits !== undefined ? Number(digits) : string?.slice(1, -1).replace(/\\(.)/g, (_, c: string) => ({ n: '\n', r: '\r', t: '\t' })[c] ?? c)
-    if (held === Infinity) fail('a number below 1.8e308')
-  }
-  const is = (...texts: string[]) => word !== undefined && texts.includes(word)
-  const accept = (...texts: string[]) => is(...texts) && (next(), true)
-  const expect = (text: string, want = `'${text}'`) => accept(text) || fail(want)
-  const node = (op: string, at: number, kids: Node[], value: Node['value'] = ''): Node => {
-    return { op, at, from: Math.min(at, ...kids.map((k) => k.from)), kids, value }
-  }
-  const nested = (f: () => Node) => (): Node => {
-    if (++nest > 200) fail('at most 200 levels of nesting')
-    const n = f()
-    nest--
-    return n
-  }
-
-  const expr: () => Node = nested(() => {
-    const c = implies()
-    const place = at
-    if (!accept('?')) return c
-    const a = expr()
-    expect(':')
-    return node('?', place, [c, a, expr()])
-  })
-  const implies: () => Node = nested(() => {
-    const a = or()
-    const place = at
-    return accept('=>') ? node('=>', place, [a, implies()]) : a
-  })
-  const joined = (op: string, sign: string, part: () => Node) => () => {
-    const a = part()
-    const place = at
-    const kids = [a]
-    while (accept(op, sign)) kids.push(part())
-    return kids.length > 1 ? node(op, place, kids) : a
-  }
-  const not: () => Node = nested(() => {
-    const place = at
-    return accept('not', '!') ? node('not', place, [not()]) : compare()
-  })
-  const or = joined('or', '||', joined('and', '&&', not))
-  const list = (kids: Node[], end: string) => {
-    do kids.push(expr())
-    while (accept(','))
-    expect(end, `',' or '${end}'`)
-    return kids
-  }
-
-  function compare(): Node {
-    const a = sum()
-    const place = at
-    if (is('in', 'not')) {
-      const op = accept('not') ? 'not in' : 'in'
-      expect('in')
-      expect('[')
-      return node(op, place, list([a], ']'))
-    }
-    const kids = [a]
-    const ops: string[] = []
-    while (is(...comparisons)) {
-      ops.push(word!)
-      const two = (o: string) => ops.some((p) => p[0] === o)
-      if ((ops.length > 1 && two('!')) || (two('<') && two('>'))) fail("comparisons of a chain to point one way, without !=: join two with 'and'")
-      next()
-      kids.push(sum())
-    }
-    if (is('=')) fail('== for comparison')
-    return ops.length ? { ...node(ops.length > 1 ? 'chain' : ops[0], place, kids), ops: ops.length > 1 ? ops : undefined } : a
-  }
-  const left = (ops: string[], part: () => Node) => () => {
-    let a = part()
-    for (let n = 0; is(...ops); n++) {
-      if (n === 1000) fail('at most 1000 operators in one chain')
-      const [op, place] = [word!, at]
-      next()
-      a = node(op, place, [a, part()])
-    }
-    return a
-  }
-  const unary: () => Node = nested(() => {
-    const place = at
-    if (accept('-')) return node('neg', place, [unary()])
-    const a = primary()
-    const power = at
-    return accept('^', '**') ? node('^', power, [a, unary()]) : a
-  })
-  const sum = left(['+', '-'], left(['*', '/', '%'], unary))
-
-  function primary(): Node {
-    const place = at
-    const constant = held ?? (is('true', 'false') ? word === 'true' : undefined)
-    if (constant !== undefined) {
-      next()
-      return node('const', place, [], constant)
-    }
-    if (accept('(')) {
-      const n = expr()
-      expect(')')
-      return n
-    }
-    const name = raw ?? word
-    if (name === undefined || (word !== undefined && (keywords.includes(word) || !/[\p{L}_]/u.test(word)))) fail('a value')
-    const plain = word !== undefined
-    next()
-    return plain && is('(') ? call(name!, place) : node('name', place, [], name)
-  }
-
-  function call(name: string, place: number): Node {
-    if (!functions.includes(name)) {
-      const near = nearest(name, functions)
-      fail(near ? `a function: did you mean ${near}?` : 'one of the functions ' + functions.join(' '), place)
-    }
-    next()
-    const kids = list([], ')')
-    if (kids.length > 1 && name !== 'min' && name !== 'max') fail(`one argument of ${name}()`, place)
-    if ((name === 'active' || name === 'len') && kids[0].op !== 'name') fail('the name of a parameter', kids[0].at)
-    return node(name === 'active' ? name : 'call', place, kids, name)
-  }
-
-  token.lastIndex = 0
-  next()
-  const root = expr()
-  if (word !== undefined || raw !== undefined || held !== undefined) fail('an operator or the end')
-  return root
-}
-
-// nearest returns the candidate with the fewest edits to a name, if near enough
-// to be what was meant.
-function nearest(name: string, candidates: string[]): string {
-  let best = ''
-  let least = Math.max(1, Math.floor(name.length / 3)) + 1
-  const a = name.toLowerCase()
-  for (const c of candidates) {
-    if (Math.abs(c.length - name.length) >= least) continue
-    const b = c.toLowerCase()
-    let before: number[] = []
-    let above: number[] = []
-    let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-    for (let i = 0; i < a.length; i++) {
-      ;[before, above, row] = [above, row, [i + 1]]
-      for (let j = 0; j < b.length; j++) {
-        let d = a[i] === b[j] ? above[j] : 1 + Math.min(above[j], above[j + 1], row[j])
-        if (i && j && a[i] === b[j - 1] && a[i - 1] === b[j]) d = Math.min(d, before[j - 1] + 1)
-        row.push(d)
-      }
-    }
-    if (row[b.length] < least) {
-      least = row[b.length]
-      best = c
-    }
-  }
-  return best
-}
-
-// A Part is a compiled piece: f gives its value for a row, and inside an
-// aggregate for one instance.
-type F = (row: number, el: number) => any // number, truth or string, as kind says
-interface Part {
-  kind: Kind
-  f: F
-}
-
-type Test = (x: any) => boolean
-const lacking: Record<Kind, Test> = { '': () => true, number: (x) => x !== x, boolean: (x) => x === 2, string: (x) => x === undefined }
-const nothing: Record<Kind, unknown> = { '': NaN, number: NaN, boolean: 2, string: undefined }
-
-// flip is not: true and false change places.
-const flip = (t: number) => (t === 2 ? 2 : 1 - t)
-
-const arithmetic: Record<string, (x: number, y: number) => number> = {
-  '+': (x, y) => x + y,
-  '-': (x, y) => x - y,
-  '*': (x, y) => x * y,
-  '/': (x, y) => (y === 0 ? NaN : x / y),
-  '%': (x, y) => {
-    const m = x % y
-    return m !== 0 && m < 0 !== y < 0 ? m + y : m // the sign of y
-  },
-  '^': (x, y) => {
-    if (x !== x || y !== y || (x === 0 && y < 0)) return NaN
-    return Math.abs(x) === 1 && Math.abs(y) === Infinity ? 1 : x ** y
-  },
-}
-
-const order: Record<string, (x: number, y: number) => boolean> = {
-  '<': (x, y) => x < y,
-  '<=': (x, y) => x <= y,
-  '>': (x, y) => x > y,
-  '>=': (x, y) => x >= y,
-}
-
 const positive = (f: (x: number) => number) => (x: number) => (x > 0 ? f(x) : NaN)
+
 const single: Record<string, (x: number) => number> = {
   abs: Math.abs,
   floor: Math.floor,
@@ -279,309 +43,391 @@ const single: Record<string, (x: number) => number> = {
   exp: Math.exp,
   log: positive(Math.log),
   log2: positive(Math.log2),
-  // Halves go away from zero.
-  round: (x) => {
-    const t = Math.trunc(x)
-    return Math.abs(x - t) >= 0.5 ? t + Math.sign(x) : t
-  },
+  round: (x) => Math.trunc(x) + (Math.abs(x % 1) >= 0.5 ? Math.sign(x) : 0), // halves go away from zero
 }
 
-// boolean says whether a column holds truth values.
-function boolean(c: Column): boolean {
-  return c.kind !== 'number' && !!c.values?.length && c.values.every((v) => String(v) === 'true' || String(v) === 'false')
+// Aggregates fold the values that are defined.
+const folds: Record<string, [start: number, (sum: number, x: number) => number]> = {
+  sum: [0, (s, x) => s + x],
+  len: [0, (s) => s + 1],
+  count: [0, (s, x) => s + x],
+  all: [1, Math.min],
+  any: [0, Math.max],
+  min: [NaN, (s, x) => (s <= x ? s : x)],
+  max: [NaN, (s, x) => (s >= x ? s : x)],
 }
+
+const operators: Record<string, (x: any, y: any) => number | boolean> = {
+  '+': (x, y) => x + y,
+  '-': (x, y) => x - y,
+  '*': (x, y) => x * y,
+  '/': (x, y) => (y ? x / y : NaN),
+  '%': (x, y) => (x % y && x < 0 !== y < 0 ? (x % y) + y : x % y), // the sign of y
+  '^': (x, y) => (!x && y < 0 ? NaN : x ** y),
+  '<': (x, y) => x < y,
+  '<=': (x, y) => x <= y,
+  '>': (x, y) => x > y,
+  '>=': (x, y) => x >= y,
+  '==': (x, y) => x === y,
+  '!=': (x, y) => x !== y,
+}
+const comparisons = ['==', '!=', '<', '<=', '>', '>=']
+const keywords = ['and', 'or', 'not', 'in', 'true', 'false']
+
+export const functions = [...Object.keys(single), 'active', ...Object.keys(folds)]
+
+const nameText = '[\\p{L}_][\\p{L}\\p{Nd}_]*(?:\\.[\\p{L}\\p{Nd}_]+|\\[\\d+\\])*'
+
+// A token: a number, a name (keywords have no index), a name in backquotes, a
+// string, an operator, or the end.
+const token = new RegExp(
+  '[ \\t\\r\\n]*(?:((?:\\d+\\.?\\d*|\\.\\d+)(?:[eE][+-]?\\d+)?)(?![\\p{L}\\p{Nd}_])|((?:' +
+    keywords.join('|') +
+    ')(?=\\[)|' +
+    nameText +
+    ')|`([^`\\n\\r]+)`|' +
+    /('(?:[^'\\]|\\[\\'"nrt])*'|"(?:[^"\\]|\\[\\'"nrt])*")|(=>|[=!<>]=|&&|\|\||\*\*|[<>!+\-*/%^()[\],?:=])/.source +
+    '|$)',
+  'uy',
+)
+const plain = new RegExp(`^${nameText}$`, 'u')
 
 // names lists what a condition can name: columns, and parameters of repeated
 // parts without their indexes.
-export function names(columns: Column[]): string[] {
-  return [...new Set(columns.flatMap((c) => (c.static && c.static !== c.name ? [c.name, c.static] : [c.name])))]
-}
+export const names = (columns: Column[]) => [...new Set(columns.flatMap((c) => [c.name, c.static || c.name]))]
 
 // quoteName puts a name into backquotes where it does not read as one.
-export function quoteName(name: string): string {
-  try {
-    const n = parse(name)
-    if (n.op === 'name' && n.value === name) return name
-  } catch {
-    // not a name as it stands
+export const quoteName = (name: string) => (plain.test(name) && !keywords.includes(name) ? name : '`' + name + '`')
+
+// nearest returns the candidate with the fewest edits to a name, if near enough
+// to be what was meant.
+function nearest(name: string, candidates: string[]): string {
+  let best = ''
+  let least = Math.max(2, name.length / 3 + 1)
+  for (const c of candidates) {
+    if (Math.abs(c.length - name.length) >= least) continue
+    let above = Array.from(c + ' ', (_, j) => j)
+    for (let i = 0; i < name.length; i++) {
+      const row = [i + 1]
+      for (let j = 0; j < c.length; j++) {
+        row.push(name[i].toLowerCase() === c[j].toLowerCase() ? above[j] : 1 + Math.min(above[j], above[j + 1], row[j]))
+      }
+      above = row
+    }
+    if (above[c.length] < least) {
+      least = above[c.length]
+      best = c
+    }
   }
-  return '`' + name + '`'
+  return best
 }
 
-export function compile(text: string, columns: Column[]): Condition {
-  const condition: Condition = { columns: [], holds: () => true }
-  if (!text.trim()) return condition
+const not =
+  (f: Value): Value =>
+  (row, el) =>
+    1 - f(row, el)
 
-  const mistakes: Mistake[] = []
-  const wrong = (at: number, message: string) => void mistakes.push(new Mistake(at, message))
-  const slots = new Map<number, number>() // column → slot
-  let x: Loaded['x'][] = [] // values by slot
-
-  const byName = new Map(columns.map((c, i) => [c.name, i]))
-  const byStatic = new Map<string, number[]>() // instances of a parameter in a repeated part
-  columns.forEach((c, i) => {
-    if (c.static && c.name.includes('[')) byStatic.set(c.static, [...(byStatic.get(c.static) ?? []), i])
-  })
-  const find = (name: string): { ids: number[]; repeated: boolean } => {
-    const each = name.includes('[') ? undefined : byStatic.get(name)
-    const one = byName.get(name)
-    return each ? { ids: each, repeated: true } : { ids: one === undefined ? [] : [one], repeated: false }
-  }
-  const exists = (name: Node['value']) => find(String(name)).ids.length > 0
-
-  let inside = '' // the aggregate we are in
-  let count = -1 // its instances; -1 if none were seen yet
-
-  // bareWord says whether a kid of a comparison is a string for want of a column
-  // of that name: another operand is a name that does exist.
-  function bareWord(n: Node, i: number): boolean {
-    const k = n.kids[i]
-    const named = (o: Node) => o.op === 'name' && exists(o.value)
-    if (k.op !== 'name' || exists(k.value)) return false
-    if (n.op === 'in' || n.op === 'not in') return i > 0 && named(n.kids[0])
-    if (n.ops?.some((o) => o !== '==')) return false
-    return n.kids.some((o, j) => j !== i && named(o))
-  }
-
-  function unknown(n: Node): void {
-    const near = nearest(String(n.value), names(columns))
-    wrong(n.at, `nothing is named ${n.value}` + (near ? `: did you mean ${near}?` : ''))
-  }
-
-  // slot returns how to read a name's value from a row.
-  function name(n: Node): Part {
-    const { ids, repeated } = find(String(n.value))
-    if (!ids.length) {
-      unknown(n)
-      return { kind: '', f: () => NaN }
-    }
-    if (repeated && !inside) {
-      wrong(n.at, `${n.value} has one value an instance: put it into sum(...), all(...), count(...) or the like`)
-    } else if (repeated && count >= 0 && count !== ids.length) {
-      wrong(n.at, `${n.value} has ${ids.length} instances, another name in ${inside}() ${count}`)
-    }
-    if (repeated) count = ids.length
-    const at = ids.map((id) => {
-      if (!slots.has(id)) slots.set(id, slots.size)
-      return slots.get(id)!
-    })
-    const first = at[0]
-    const number: F = repeated ? (row, el) => x[at[el]][row] : (row) => x[first][row]
-    const c = columns[ids[0]]
-    if (c.kind === 'number') return { kind: 'number', f: number }
-    // Instances may list different values; those of texts come with their block.
-    const truths = boolean(c)
-    const tables: (string | number)[][] = []
-    const table = (el: number) => (tables[el] ??= columns[ids[el]].values!.map((v) => (truths ? Number(String(v) === 'true') : String(v))))
-    const none = truths ? 2 : undefined
-    return {
-      kind: truths ? 'boolean' : 'string',
-      f: (row, el) => {
-        const k = number(row, el)
-        return k === k ? table(repeated ? el : 0)[k] : none
-      },
-    }
-  }
-
-  function need(n: Node, want: Kind, by: string): F {
-    const { kind, f } = build(n)
-    if (kind && want && kind !== want) wrong(n.from, `${by} needs a ${want}; this is a ${kind}`)
-    return f
-  }
-
-  function comparison(n: Node): F {
-    const ordered = n.ops?.find((o) => o !== '==')
-    const parts = n.kids.map((k, i): Part => {
-      if (ordered) return { kind: 'number', f: need(k, 'number', `'${ordered}'`) }
-      const value = k.value
-      return bareWord(n, i) ? { kind: 'string', f: () => value } : build(k)
-    })
-    if (!ordered) {
-      for (let i = 1; i < parts.length; i++) {
-        const j = n.op === 'chain' ? i - 1 : 0
-        const [a, b] = [parts[j].kind, parts[i].kind]
-        if (!a || !b || a === b) continue
-        const w = n.kids[bareWord(n, j) ? j : i]
-        // 'width == widht': rather a misspelt name than a string.
-        if (w.op === 'name' && !exists(w.value)) unknown(w)
-        else wrong(n.kids[i].from, `a ${a} and a ${b} are never equal`)
-      }
-    }
-    const compared = (op: string, a: Part, b: Part): F => {
-      const lack = lacking[a.kind]
-      const same = op === '=='
-      return (row, el) => {
-        const p = a.f(row, el)
-        const q = b.f(row, el)
-        if (lack(p) || lack(q)) return 2
-        return (order[op] ? order[op](p, q) : (p === q) === same) ? 1 : 0
-      }
-    }
-    if (n.ops) return all(n.ops.map((op, i) => compared(op, parts[i], parts[i + 1])))
-    if (n.op === '==' || n.op === '!=') return compared(n.op, parts[0], parts[1])
-    const lack = lacking[parts[0].kind]
-    const list = parts.slice(1).map((p) => compared('==', parts[0], p))
-    const some = any(list)
-    const among: F = (row, el) => (lack(parts[0].f(row, el)) ? 2 : some(row, el))
-    return n.op === 'in' ? among : (row, el) => flip(among(row, el))
-  }
-
-  // any and all follow Kleene's strong logic.
-  const any = (fs: F[]): F => (row, el) => {
+// any and all follow Kleene's strong logic.
+const any =
+  (fs: Value[]): Value =>
+  (row, el) => {
     let out = 0
     for (const f of fs) {
       const t = f(row, el)
       if (t === 1) return 1
-      if (t === 2) out = 2
+      if (t !== t) out = t
     }
     return out
   }
-  const all = (fs: F[]): F => {
-    const some = any(fs.map((f) => (row, el) => flip(f(row, el))))
-    return (row, el) => flip(some(row, el))
+const all = (fs: Value[]) => not(any(fs.map(not)))
+
+// applied is the value of an operator, undefined where an operand is.
+const applied = (op: string, { f }: Part, { f: g }: Part): Value => {
+  const calculate = operators[op]
+  return (row, el) => {
+    const x = f(row, el)
+    const y = g(row, el)
+    return x !== x || y !== y ? NaN : +calculate(x, y)
+  }
+}
+
+function read(src: string, columns: Column[]): Condition {
+  let at = 0 // of the token
+  let word: string | undefined // a name, keyword or operator
+  let quoted: string | undefined // a name in backquotes
+  let held: string | number | undefined // a constant
+  const slots: number[] = [] // the columns that are read
+  let x: Loaded['x'][] = [] // their values
+  let inside = '' // the aggregate we are in
+  let count = 0 // its instances; 0 if none were seen yet
+
+  const fail = (message: string, place = at): never => {
+    throw new Mistake(place, message)
   }
 
-  function call(n: Node): Part {
-    const name = String(n.value)
-    const one = n.kids.length === 1
-    if (!aggregates.includes(name) && !(one && (name === 'min' || name === 'max'))) {
-      const fs = n.kids.map((k) => need(k, 'number', name + '()'))
-      const f = fs[0]
-      const g = single[name]
-      if (g) return { kind: 'number', f: (row, el) => g(f(row, el)) }
-      const best = name === 'min' ? Math.min : Math.max
-      return { kind: 'number', f: (row, el) => fs.reduce((b, f) => best(b, f(row, el)), name === 'min' ? Infinity : -Infinity) }
-    }
-    if (inside) {
-      wrong(n.at, `${name}() stands inside ${inside}(): aggregates do not nest`)
-      return { kind: '', f: () => NaN }
-    }
-    inside = name
-    count = -1
-    const before = mistakes.length
-    const truth = name === 'all' || name === 'any'
-    const part = name === 'len' ? build(n.kids[0]) : undefined
-    const f = part?.f ?? need(n.kids[0], truth || name === 'count' ? 'boolean' : 'number', name + '()')
-    inside = ''
-    const instances = count
-    if (instances < 0) {
-      if (name !== 'min' && name !== 'max' && mistakes.length === before) {
-        wrong(n.kids[0].from, `${name}() needs something repeated; this has one value`)
-      }
-      return { kind: truth ? 'boolean' : 'number', f } // the smallest of one number
-    }
-    // Instances for which the argument is undefined are left out.
-    if (truth) {
-      const stop = name === 'any' ? 1 : 0
-      return {
-        kind: 'boolean',
-        f: (row) => {
-          for (let el = 0; el < instances; el++) if (f(row, el) === stop) return stop
-          return 1 - stop
-        },
-      }
-    }
-    const lack = lacking[part ? part.kind : 'number']
+  // Reading words.
+
+  function next(): void {
+    const before = token.lastIndex
+    const m = token.exec(src)
+    at = before + /^[ \t\r\n]*/.exec(src.slice(before))![0].length
+    if (!m) fail(/["'`]/.test(src[at]) ? `expected a closing ${src[at]}, with only \\\\ \\' \\" \\n \\r \\t before it` : 'this cannot be read')
+    let digits, string, operator
+    ;[, digits, word, quoted, string, operator] = m!
+    word ??= operator
+    held = digits ? Number(digits) : string?.slice(1, -1).replace(/\\(.)/g, (_, c) => ({ n: '\n', r: '\r', t: '\t' })[c as string] ?? c)
+    if (held === Infinity) fail('expected a number below 1.8e308')
+  }
+  const is = (...texts: string[]) => word !== undefined && texts.includes(word)
+  const accept = (...texts: string[]) => is(...texts) && (next(), true)
+  const expect = (text: string) => accept(text) || fail(`expected ${text}`)
+
+  // Checking.
+
+  function unknown(p: Part): never {
+    const near = nearest(p.name!, names(columns))
+    return fail(`nothing is named ${p.name}` + (near && `: did you mean ${near}?`), p.at)
+  }
+
+  function need(p: Part, kind: Part['kind'], by: string): Part {
+    if (!p.kind) unknown(p)
+    if (p.kind !== kind) fail(`${by} needs a ${kind}; this is a ${p.kind}`, p.at)
+    return p
+  }
+
+  // equal makes words that name no column strings if they are compared with a
+  // name that does, and sees that all are of one kind.
+  function equal(parts: Part[], named: boolean): Part[] {
+    const out = parts.map((p): Part => (p.kind ? p : named ? { ...p, kind: 'string', f: () => p.name } : unknown(p)))
+    out.forEach((p, i) => {
+      if (p.kind === out[0].kind) return
+      const w = parts.find((p) => !p.kind)
+      if (w) unknown(w) // 'width == widht': rather a misspelt name than a string
+      fail(`a ${out[0].kind} and a ${p.kind} are never equal`, parts[i].at)
+    })
+    return out
+  }
+
+  // The grammar, what binds least first.
+
+  function expr(): Part {
+    const c = implies()
+    if (!accept('?')) return c
+    need(c, 'boolean', '?')
+    const [a] = equal([expr()], false)
+    expect(':')
+    const b = need(expr(), a.kind, 'the value after :')
     return {
-      kind: 'number',
+      ...a,
+      name: undefined,
+      f: (row, el) => {
+        const which = c.f(row, el)
+        return which !== which ? NaN : (which ? a : b).f(row, el)
+      },
+    }
+  }
+
+  const truth = (at: number, f: Value): Part => ({ kind: 'boolean', at, f })
+
+  function implies(): Part {
+    const a = or()
+    if (!accept('=>')) return a
+    need(a, 'boolean', '=>')
+    return truth(a.at, any([not(a.f), need(implies(), 'boolean', '=>').f]))
+  }
+
+  const joined = (op: string, sign: string, part: () => Part, join: (fs: Value[]) => Value) => () => {
+    const parts = [part()]
+    while (accept(op, sign)) parts.push(part())
+    return parts[1] ? truth(parts[0].at, join(parts.map((p) => need(p, 'boolean', op).f))) : parts[0]
+  }
+  const or = joined('or', '||', joined('and', '&&', negation, all), any)
+
+  function negation(): Part {
+    return accept('not', '!') ? truth(at, not(need(negation(), 'boolean', 'not').f)) : compare()
+  }
+
+  // list reads up to an end that is not there yet.
+  function list(end: string): Part[] {
+    const out = [expr()]
+    while (accept(',')) out.push(expr())
+    expect(end)
+    return out
+  }
+
+  const column = (p: Part) => p.kind && p.name !== undefined
+
+  function compare(): Part {
+    let parts = [sum()]
+    const { at } = parts[0]
+    if (is('not', 'in')) {
+      const without = accept('not')
+      expect('in')
+      expect('[')
+      const [a, ...rest] = equal([...parts, ...list(']')], !!column(parts[0]))
+      const some = any(rest.map((p) => applied('==', a, p)))
+      return truth(at, without ? not(some) : some)
+    }
+    const ops: string[] = []
+    while (is(...comparisons)) {
+      ops.push(word!)
+      const two = (o: string) => ops.some((p) => p[0] === o)
+      if ((ops[1] && two('!')) || (two('<') && two('>'))) fail('a chain of comparisons points one way: join two with and')
+      next()
+      parts.push(sum())
+    }
+    if (is('=')) fail('expected == for comparison')
+    if (!ops.length) return parts[0]
+    const ordered = ops.find((o) => /[<>]/.test(o))
+    parts = ordered ? parts.map((p) => need(p, 'number', ordered)) : equal(parts, parts.some(column))
+    return truth(at, all(ops.map((op, i) => applied(op, parts[i], parts[i + 1]))))
+  }
+
+  const calculated = (op: string, a: Part, b: Part): Part => ({ kind: 'number', at: a.at, f: applied(op, need(a, 'number', op), need(b, 'number', op)) })
+
+  const left = (ops: string[], part: () => Part) => () => {
+    let a = part()
+    while (is(...ops)) {
+      const op = word!
+      next()
+      a = calculated(op, a, part())
+    }
+    return a
+  }
+  const sum = left(['+', '-'], left(['*', '/', '%'], signed))
+
+  function signed(): Part {
+    if (accept('-')) return calculated('-', { kind: 'number', at, f: () => 0 }, signed())
+    const a = primary()
+    return accept('^', '**') ? calculated('^', a, signed()) : a
+  }
+
+  function primary(): Part {
+    const place = at
+    const constant = is('true', 'false') ? Number(word === 'true') : held
+    if (constant !== undefined) {
+      const kind = held === undefined ? 'boolean' : (typeof constant as 'number' | 'string')
+      next()
+      return { kind, at: place, f: () => constant }
+    }
+    if (accept('(')) return list(')').reduce((_, p) => fail('expected )', p.at))
+    const text = quoted ?? (word && plain.test(word) && !keywords.includes(word) ? word : fail('expected a value'))
+    const free = word
+    next()
+    return free && accept('(') ? call(text, place) : name(text, place)
+  }
+
+  function name(name: string, place: number): Part {
+    // Of a parameter in a repeated part, all instances.
+    const each = columns.flatMap((c, i) => (c.static === name && c.name.includes('[') ? [i] : []))
+    const ids = each.length ? each : columns.flatMap((c, i) => (c.name === name ? [i] : []))
+    if (!ids.length) return { kind: '', at: place, name, f: () => NaN }
+    if (each.length) {
+      if (!inside) fail(`${name} has one value an instance: put it into sum(…), all(…), count(…) or the like`, place)
+      if (count && count !== each.length) fail(`${name} has ${each.length} instances, another name in ${inside}() ${count}`, place)
+      count = each.length
+    }
+    const slot = ids.map((id) => (slots.includes(id) ? slots.indexOf(id) : slots.push(id) - 1))
+    const raw: Value = each.length ? (row, el) => x[slot[el]][row] : (row) => x[slot[0]][row]
+    const { kind, values } = columns[ids[0]]
+    if (kind === 'number') return { kind, at: place, name, f: raw }
+    const truths = values?.length && values.every((v) => /^(true|false)$/.test(String(v)))
+    // Instances may list different values; those of texts come with their block.
+    const tables: unknown[][] = []
+    const table = (el: number) => (tables[el] ??= columns[ids[el]].values!.map((v) => (truths ? Number(String(v) === 'true') : String(v))))
+    return {
+      kind: truths ? 'boolean' : 'string',
+      at: place,
+      name,
+      f: (row, el) => {
+        const k = raw(row, el)
+        return k === k ? table(each.length && el)[k] : NaN
+      },
+    }
+  }
+
+  // several says whether the list that begins here has more than one member.
+  function several(): boolean {
+    const start = at
+    let deep = 0
+    for (; deep >= 0 && at < src.length && (deep || !is(',')); next()) deep += Number(is('(', '[')) - Number(is(')', ']'))
+    const found = deep === 0 && is(',')
+    token.lastIndex = start
+    next()
+    return found
+  }
+
+  function call(name: string, place: number): Part {
+    if (!functions.includes(name)) {
+      const near = nearest(name, functions)
+      fail(`no function is named ${name}: ` + (near ? `did you mean ${near}?` : 'there are ' + functions.join(' ')), place)
+    }
+    const by = name + '()'
+    const fold = !several() && folds[name]
+    const outer = inside
+    if (fold && outer) fail(`${by} stands inside ${outer}(): aggregates do not nest`, place)
+    if (fold) {
+      inside = name
+      count = 0
+    }
+    const args = list(')')
+    const [a] = args
+    inside = outer
+    if (args[1]) {
+      if (!/^(min|max)$/.test(name)) fail(by + ' takes one value', place)
+      const fs = args.map((p) => need(p, 'number', by).f)
+      const best = name === 'min' ? Math.min : Math.max
+      return { kind: 'number', at: place, f: (row, el) => best(...fs.map((f) => f(row, el))) }
+    }
+    if (/^(active|len)$/.test(name)) {
+      if (a.name === undefined) fail(by + ' needs the name of a parameter', a.at)
+      equal(args, false)
+    } else need(a, /^(all|any|count)$/.test(name) ? 'boolean' : 'number', by)
+    const { f } = a
+    if (name === 'active') return truth(place, (row, el) => Number(f(row, el) === f(row, el)))
+    if (!fold) return { kind: 'number', at: place, f: (row, el) => single[name](f(row, el)) }
+    const instances = count
+    // The smallest of one number is that.
+    if (!instances) return /^(min|max)$/.test(name) ? { ...a, name: undefined } : fail(by + ' needs something repeated; this has one value', a.at)
+    return {
+      kind: /^(all|any)$/.test(name) ? 'boolean' : 'number',
+      at: place,
       f: (row) => {
-        let total = 0
-        let best = NaN
+        let out = fold[0]
         for (let el = 0; el < instances; el++) {
           const v = f(row, el)
-          if (name === 'count') total += v === 1 ? 1 : 0
-          else if (lack(v)) continue
-          else if (name === 'len') total++
-          else {
-            total += v
-            if (best !== best || (name === 'min' ? v < best : v > best)) best = v
-          }
+          if (v === v) out = fold[1](out, v)
         }
-        return name === 'min' || name === 'max' ? best : total
+        return out
       },
     }
   }
 
-  function build(n: Node): Part {
-    const [a, b, c] = n.kids
-    switch (n.op) {
-      case 'const': {
-        const v = n.value
-        const held = typeof v === 'boolean' ? Number(v) : v
-        return { kind: typeof v as Kind, f: () => held }
+  if (src.length > 8192) fail('this is too long')
+  token.lastIndex = 0
+  next()
+  const { f } = need(expr(), 'boolean', 'the condition')
+  if ((word ?? quoted ?? held) !== undefined) fail('expected an operator or the end')
+  let bound: Loaded[] | undefined
+  return {
+    columns: slots,
+    holds: (columns, row) => {
+      if (columns !== bound) {
+        bound = columns
+        x = columns.map((c) => c.x)
       }
-      case 'name':
-        return name(n)
-      case '?': {
-        const t = need(a, 'boolean', "the condition before '?'")
-        const p = build(b)
-        const q = build(c)
-        const kind = p.kind || q.kind
-        if (p.kind && q.kind && p.kind !== q.kind) {
-          wrong(c.from, `both values must be of one kind; these are a ${p.kind} and a ${q.kind}`)
-        }
-        return {
-          kind,
-          f: (row, el) => {
-            const which = t(row, el)
-            return which === 2 ? nothing[kind] : (which ? p : q).f(row, el)
-          },
-        }
-      }
-      case '=>':
-      case 'or':
-      case 'and':
-      case 'not': {
-        const fs = n.kids.map((k) => need(k, 'boolean', `'${n.op}'`))
-        const negated: F = (row, el) => flip(fs[0](row, el))
-        return { kind: 'boolean', f: n.op === 'not' ? negated : n.op === 'and' ? all(fs) : any(n.op === 'or' ? fs : [negated, fs[1]]) }
-      }
-      case '==':
-      case '!=':
-      case 'in':
-      case 'not in':
-      case 'chain':
-        return { kind: 'boolean', f: comparison(n) }
-      case 'active': {
-        const p = build(a)
-        const lack = lacking[p.kind]
-        return { kind: 'boolean', f: (row, el) => (lack(p.f(row, el)) ? 0 : 1) }
-      }
-      case 'call':
-        return call(n)
-    }
-    const f = need(a, 'number', `'${n.op === 'neg' ? '-' : n.op}'`)
-    if (n.op === 'neg') return { kind: 'number', f: (row, el) => -f(row, el) }
-    const g = need(b, 'number', `'${n.op}'`)
-    const calculate = arithmetic[n.op]
-    if (calculate) return { kind: 'number', f: (row, el) => calculate(f(row, el), g(row, el)) }
-    const compare = order[n.op]
-    return {
-      kind: 'boolean',
-      f: (row, el) => {
-        const p = f(row, el)
-        const q = g(row, el)
-        return p !== p || q !== q ? 2 : compare(p, q) ? 1 : 0
-      },
-    }
+      return f(row, 0) === 1
+    },
   }
+}
 
+export function compile(text: string, columns: Column[]): Condition {
+  const everything = { columns: [], holds: () => true }
   try {
-    const f = need(parse(text), 'boolean', 'the condition')
-    if (mistakes.length) throw mistakes.reduce((first, m) => (m.at < first.at ? m : first))
-    let bound: Loaded[] | undefined
-    return {
-      columns: [...slots.keys()],
-      holds: (columns, row) => {
-        if (columns !== bound) {
-          bound = columns
-          x = columns.map((c) => c.x)
-        }
-        return f(row, 0) === 1
-      },
-    }
+    return text.trim() ? read(text, columns) : everything
   } catch (e) {
+    if (e instanceof RangeError) return { ...everything, error: 'this nests too deeply', at: 0 }
     if (!(e instanceof Mistake)) throw e
-    return { ...condition, error: e.message, at: e.at }
+    return { ...everything, error: e.message, at: e.at }
   }
 }

@@ -1,68 +1,55 @@
-// The frame of every plot: a card with a title, a note and tools, and inside it
-// a canvas for many marks under an SVG for few, with axes.
+// The frame of every figure: a card with a title, a note and tools; and the parts
+// that stand in it.
 
 import type { ComponentChildren, RefObject } from 'preact'
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
-import { effect } from '@preact/signals'
+import { effect, signal } from '@preact/signals'
 import { Prose } from './bits'
-import type { Scale } from './scale'
-import { store } from './state'
-import { title } from './format'
-import type { Column } from './data'
+import { ratio } from './cloud'
+import { decode, type Column, type State } from './data'
+import { cut, plural, title } from './format'
+import { choices, choose, store } from './state'
 
-// Figure is a card. With missing set to a part of the view that is absent it
-// says why instead of drawing.
+// Figure is a card. Where the view says why the part named id is missing, or with
+// a text in absent, it says so instead of drawing.
 export function Figure(p: {
   id: string
   title: string
   note?: ComponentChildren
   tools?: ComponentChildren
-  missing?: string
-  absent?: string // why there is nothing to draw, if the view does not say
+  absent?: string | false // why there is nothing to draw, if the view does not say
   wide?: boolean
   children?: ComponentChildren
 }) {
-  const why = (p.missing && store.view.missing[p.missing]) || p.absent || undefined
+  const why = store.view.missing[p.id] || p.absent
   return (
     <section class={p.wide ? 'figure wide' : 'figure'} id={p.id} aria-label={p.title}>
       <header>
         <h3>{p.title}</h3>
-        {why === undefined && p.tools && <div class="tools">{p.tools}</div>}
+        {!why && p.tools && <div class="tools">{p.tools}</div>}
       </header>
-      {why === undefined ? (
-        p.children
-      ) : (
+      {why ? (
         <p class="absent">
           <Prose text={why} />
         </p>
+      ) : (
+        <>
+          {p.children}
+          {p.note && <div class="note">{p.note}</div>}
+        </>
       )}
-      {why === undefined && p.note && <p class="note">{p.note}</p>}
     </section>
   )
 }
 
-// useWidth measures an element.
-export function useWidth<T extends HTMLElement>(): [RefObject<T | null>, number] {
-  const ref = useRef<T>(null)
-  const [width, setWidth] = useState(0)
-  useLayoutEffect(() => {
-    const e = ref.current
-    if (!e) return // a figure that says why it is absent
-    const measure = () => setWidth(Math.floor(e.clientWidth))
-    measure()
-    const o = new ResizeObserver(measure)
-    o.observe(e)
-    addEventListener('paper', measure)
-    return () => {
-      o.disconnect()
-      removeEventListener('paper', measure)
-    }
-  }, [])
-  return [ref, width]
-}
+const media = matchMedia('(max-width: 640px)')
+
+// narrow says whether the screen is a phone's.
+export const narrow = signal(media.matches)
+media.addEventListener('change', () => (narrow.value = media.matches))
 
 // useVisible says whether an element is near the screen: what is not need not be
-// drawn.
+// drawn. On paper everything is.
 export function useVisible<T extends HTMLElement>(ref: RefObject<T | null>): boolean {
   const [visible, setVisible] = useState(false)
   useEffect(() => {
@@ -78,17 +65,52 @@ export function useVisible<T extends HTMLElement>(ref: RefObject<T | null>): boo
   return visible
 }
 
+let turn = 0 // of the plots that wait for time, one after the other
+
+// Lazy shows what fits its width once it is near the screen, or when there is
+// time. Far away it keeps its width, so that a page that gets narrower is not
+// drawn anew as a whole.
+export function Lazy(p: { height: number; children: (width: number) => ComponentChildren }) {
+  const ref = useRef<HTMLDivElement>(null)
+  const near = useVisible(ref)
+  const [width, setWidth] = useState(0)
+  const [time, setTime] = useState(false)
+  const drawn = useRef(0)
+  useLayoutEffect(() => {
+    const measure = () => setWidth(Math.floor(ref.current!.clientWidth))
+    measure()
+    const o = new ResizeObserver(measure)
+    o.observe(ref.current!)
+    addEventListener('paper', measure)
+    return () => {
+      o.disconnect()
+      removeEventListener('paper', measure)
+    }
+  }, [])
+  useEffect(() => {
+    const t = setTimeout(setTime, 2000 + 120 * turn++, true)
+    return () => clearTimeout(t)
+  }, [])
+  if (near || (time && !drawn.current)) drawn.current = width
+  const shown = drawn.current > 0 && p.children(drawn.current)
+  return (
+    <div ref={ref} class={drawn.current === width ? undefined : 'stale'} style={shown ? undefined : { minHeight: p.height + 'px' }}>
+      {shown}
+    </div>
+  )
+}
+
+export type Draw = (g: CanvasRenderingContext2D) => void
+
 // Canvas calls draw, at most once a frame, whenever a signal that draw reads
 // changes, while it is near the screen.
-export function Canvas(p: { width: number; height: number; draw: (g: CanvasRenderingContext2D, scale: number) => void; label: string }) {
+export function Canvas(p: { width: number; height: number; draw: Draw; label: string }) {
   const ref = useRef<HTMLCanvasElement>(null)
   const visible = useVisible(ref)
-  const draw = useRef(p.draw)
-  draw.current = p.draw
   useEffect(() => {
     if (!visible || p.width <= 0 || p.height <= 0) return
     const canvas = ref.current!
-    const scale = Math.min(devicePixelRatio || 1, 2)
+    const scale = ratio()
     canvas.width = Math.round(p.width * scale)
     canvas.height = Math.round(p.height * scale)
     const g = canvas.getContext('2d')!
@@ -102,11 +124,11 @@ export function Canvas(p: { width: number; height: number; draw: (g: CanvasRende
         if (first) {
           g.setTransform(scale, 0, 0, scale, 0, 0)
           g.clearRect(0, 0, p.width, p.height)
-          draw.current(g, scale)
+          p.draw(g)
           first = false
-        } else if (!frame) {
+        } else {
           // A signal has changed: this run only had to notice.
-          frame = requestAnimationFrame(paint)
+          frame ||= requestAnimationFrame(paint)
         }
       })
     }
@@ -121,52 +143,15 @@ export function Canvas(p: { width: number; height: number; draw: (g: CanvasRende
   return <canvas ref={ref} style={{ width: p.width + 'px', height: p.height + 'px' }} role="img" aria-label={p.label} />
 }
 
-// Axes draws the two axes of a plot whose scales are in pixels of the frame.
-export function Axes(p: { x?: Scale; y?: Scale; left: number; top: number; right: number; bottom: number; xTitle?: string; yTitle?: string; grid?: boolean }) {
-  const { left, top, right, bottom } = p
-  return (
-    <g class="axes">
-      {p.y?.ticks(Math.max(2, Math.floor((bottom - top) / 48))).map(({ x, text }) => (
-        <g key={x}>
-          {p.grid !== false && <line class="grid" x1={left} x2={right} y1={p.y!(x)} y2={p.y!(x)} />}
-          <text class="tick" x={left - 6} y={p.y!(x)} dy="0.32em" text-anchor="end">
-            {text}
-          </text>
-        </g>
-      ))}
-      {p.x?.ticks(Math.max(2, Math.floor((right - left) / 80))).map(({ x, text }) => (
-        <g key={x}>
-          {p.grid !== false && <line class="grid" x1={p.x!(x)} x2={p.x!(x)} y1={top} y2={bottom} />}
-          <text class="tick" x={p.x!(x)} y={bottom + 16} text-anchor="middle">
-            {text}
-          </text>
-        </g>
-      ))}
-      <line class="axis" x1={left} x2={right} y1={bottom} y2={bottom} />
-      <line class="axis" x1={left} x2={left} y1={top} y2={bottom} />
-      {p.xTitle && (
-        <text class="title" x={(left + right) / 2} y={bottom + 34} text-anchor="middle">
-          {p.xTitle}
-        </text>
-      )}
-      {p.yTitle && (
-        <text class="title" x={4} y={top - 8} text-anchor="start">
-          {p.yTitle}
-        </text>
-      )}
-    </g>
-  )
-}
-
 // Choice is a labelled list to choose from.
-export function Choice(p: { label: string; value: string; options: { value: string; text: string }[]; on: (value: string) => void }) {
+export function Choice(p: { label: string; value: string | number; options: [value: string | number, text: string][]; on: (value: string) => void }) {
   return (
     <label class="choice">
-      <span>{p.label}</span>
+      {p.label}
       <select value={p.value} onChange={(e) => p.on(e.currentTarget.value)}>
-        {p.options.map((o) => (
-          <option key={o.value} value={o.value}>
-            {o.text}
+        {p.options.map(([value, text]) => (
+          <option key={value} value={value}>
+            {cut(text, 60)}
           </option>
         ))}
       </select>
@@ -174,15 +159,125 @@ export function Choice(p: { label: string; value: string; options: { value: stri
   )
 }
 
-// ColumnChoice chooses a column of the given ones.
-export function ColumnChoice(p: { label: string; id: number; ids: number[]; on: (id: number) => void }) {
-  const columns: Column[] = store.view.columns
+// ColumnChoice chooses a column of the given ones, or none if that has a name.
+// The choice is kept as of.
+export function ColumnChoice(p: { label: string; of: string; id: number; ids: number[]; none?: string }) {
+  const { columns } = store.view
   return (
     <Choice
       label={p.label}
-      value={String(p.id)}
-      options={p.ids.map((id) => ({ value: String(id), text: title(columns[id]) }))}
-      on={(v) => p.on(Number(v))}
+      value={p.id}
+      options={[...(p.none ? [[-1, p.none] as [number, string]] : []), ...p.ids.map((id): [number, string] => [id, title(columns[id])])]}
+      on={(v) => choose(p.of, columns[Number(v)]?.name)}
     />
   )
+}
+
+// columnsOf reads a list of columns from a choice.
+export function columnsOf(key: string, otherwise: number[], allowed: number[]): number[] {
+  const ids = choices.value[key]?.split('\t').map((n) => store.id(n)).filter((id) => allowed.includes(id))
+  return ids?.length ? [...new Set(ids)] : otherwise
+}
+
+export function chooseColumns(key: string, ids: number[]): void {
+  choose(key, ids.map((id) => store.view.columns[id].name).join('\t'))
+}
+
+// AxisList adds columns to a list and takes them away.
+export function AxisList(p: { of: string; ids: number[]; allowed: number[]; most: number }) {
+  const { ids } = p
+  return (
+    <Choice
+      label="axes"
+      value=""
+      options={[
+        ['', `${ids.length} of ${p.allowed.length}`],
+        ...p.allowed.map((id): [number, string] => [id, (ids.includes(id) ? '✓ ' : '\u2003 ') + store.view.columns[id].name]),
+      ]}
+      on={(v) => {
+        const id = Number(v)
+        const next = ids.includes(id) ? ids.filter((i) => i !== id) : [...ids, id]
+        if (v && next.length > 1 && next.length <= p.most) chooseColumns(p.of, next)
+      }}
+    />
+  )
+}
+
+// States are shown in the same colours everywhere.
+const stateColours: Record<State, string> = {
+  complete: '--accent',
+  pruned: '--cat-3',
+  infeasible: '--faint',
+  failed: '--bad',
+  cached: '--good',
+  running: '--pick',
+  waiting: '--line',
+}
+
+export const stateColour = (state: unknown) => stateColours[state as State] ?? '--faint'
+
+// Key names colours.
+export function Key(p: { items: (readonly [colour: string, text: string, shape?: string] | false)[] }) {
+  return (
+    <div class="key">
+      {p.items.map(
+        (item) =>
+          item && (
+            <span>
+              <i class={item[2]} style={{ background: `var(${item[0]})` }} />
+              {item[1]}
+            </span>
+          ),
+      )}
+    </div>
+  )
+}
+
+// Bar is a cell with a share as a bar, at full length if it is most, and a text
+// beside it.
+export function Bar(p: { share: number; most?: number; colour?: string; text?: string; title?: string; children?: ComponentChildren }) {
+  return (
+    <td class="bar" title={p.title}>
+      <i
+        style={{
+          width: `calc(${Math.min(p.share / (p.most || 1), 1) || 0} * (100% - ${p.text === undefined ? 0 : 58}px))`,
+          background: `var(${p.colour ?? '--accent'})`,
+        }}
+      />
+      <small>{p.text}</small>
+      {p.children}
+    </td>
+  )
+}
+
+// Head is the first line of a table.
+export function Head(p: { titles: (string | undefined)[] }) {
+  return (
+    <thead>
+      <tr>{p.titles.map((t) => t !== undefined && <th scope="col">{t}</th>)}</tr>
+    </thead>
+  )
+}
+
+// useFew gives the members that a list shows at first, and a button for all.
+export function useFew<T>(all: T[], few: number, noun: string): [T[], ComponentChildren] {
+  const [whole, setWhole] = useState(false)
+  const most = whole ? 1000 : few
+  return [
+    all.slice(0, most),
+    all.length > few && (
+      <button class="plain tools" aria-expanded={whole} onClick={() => setWhole(!whole)}>
+        {whole ? 'Fewer' : `All ${plural(all.length, noun)}`}
+      </button>
+    ),
+  ]
+}
+
+// useBlock decodes a block once.
+const decoded = new Map<string, ArrayLike<number>>()
+
+export function block(name: string, encoding: Column['encoding']): ArrayLike<number> | undefined {
+  const b = store.block(name)
+  if (b && !decoded.has(name)) decoded.set(name, decode(b, encoding))
+  return decoded.get(name)
 }

@@ -1,6 +1,6 @@
 // Numbers and values as people read them. The exact value belongs into a title.
 
-import type { Column, Loaded } from './data'
+import type { Column } from './data'
 
 // number rounds to four significant digits.
 export function number(x: number): string {
@@ -55,15 +55,10 @@ export function value(c: Column, x: number): string {
   return number(x)
 }
 
-// exact is value with every digit.
+// exact is value with its unit and every digit that was kept.
 export function exact(c: Column, x: number): string {
   if (c.kind !== 'number' || Number.isNaN(x)) return value(c, x)
-  const all = c.rounded ? String(Number(x.toPrecision(7))) : String(x)
-  return all + (c.unit ? ' ' + c.unit : '') + (c.rounded ? ' (seven digits kept)' : '')
-}
-
-export function at(c: Loaded, row: number): string {
-  return value(c.meta, c.x[row])
+  return (c.rounded ? '≈ ' + Number(x.toPrecision(7)) : x) + (c.unit && ' ' + c.unit)
 }
 
 // title is a column's name with its unit.

@@ -1,44 +1,27 @@
 // How the search went: the best value or the hypervolume after each evaluation,
 // beside what random sampling reaches.
 
-import type { History } from './data'
-import { useSignal, type Signal } from '@preact/signals'
+import { useMemo } from 'preact/hooks'
+import { useSignal } from '@preact/signals'
 import { Prose } from './bits'
-import { Axes, Figure, useWidth } from './figure'
+import { frame, margin } from './cloud'
+import type { History } from './data'
+import { place } from './drag'
+import { Figure, Lazy } from './figure'
 import { number, plural, title } from './format'
-import { linear, logarithmic, whole, type Scale } from './scale'
+import { Axes, line, Tip } from './plot'
+import { room, scale, upTo, whole } from './scale'
 import { store } from './state'
-import { room } from './rows'
-import { margin } from './scatter'
-import { Tip } from './tip'
-
-// upTo is the last index whose trial number is at most x, or -1.
-function upTo(trials: number[], x: number): number {
-  let a = 0
-  let b = trials.length
-  while (a < b) {
-    const m = (a + b) >> 1
-    if (trials[m] <= x) a = m + 1
-    else b = m
-  }
-  return a - 1
-}
 
 export function HistoryFigure(p: { wide: boolean }) {
   const { history, goal, missing } = store.view
-  if (!history?.trials.length) {
-    return (
-      <Figure id="history" title="How the search went" wide={p.wide} missing={missing.history === undefined ? undefined : 'history'}>
-        <p class="absent">Nothing was measured.</p>
-      </Figure>
-    )
-  }
-  const { baseline, reference } = history
+  const { baseline, reference } = history ?? {}
   return (
     <Figure
       id="history"
       title="How the search went"
       wide={p.wide}
+      absent={!history?.trials.length && 'Nothing was measured.'}
       note={
         <>
           {baseline ? `${baseline.ahead} The band is ${baseline.what}.` : missing.baseline && <Prose text={missing.baseline} />}
@@ -46,138 +29,119 @@ export function HistoryFigure(p: { wide: boolean }) {
         </>
       }
     >
-      <Lines of={history} />
+      <Lazy height={320}>{(width) => <Lines of={history!} width={width} />}</Lazy>
     </Figure>
   )
 }
 
-function Lines({ of: history }: { of: History }) {
-  const [ref, width] = useWidth<HTMLDivElement>()
-  const at = useSignal<number | undefined>(undefined) // evaluations under the pointer
-  const { trials, values, baseline } = history
-  const volume = history.measure === 'hypervolume'
-  const last = trials.length - 1
-  const height = 320
-  const top = 30
-  const bottom = height - 44
-  const ends = baseline ? [baseline.low, baseline.high].flatMap((v) => [v[0], v[v.length - 1]]) : []
-  let low = Math.min(values[0], values[last], ...ends)
-  let high = Math.max(values[0], values[last], ...ends)
-  // A bad start would press the rest against an edge: the axis then begins where
-  // a fiftieth of the evaluations was done.
-  const soon = values[Math.max(upTo(trials, trials[last] / 50), 0)]
-  const log = history.log && low > 0
-  if (!log && Math.abs(values[0] - values[last]) > 5 * Math.abs(soon - values[last]) && soon !== values[last]) {
-    const early = [soon, ...(baseline ? [baseline.middle[Math.max(upTo(baseline.trials, trials[last] / 50), 0)]] : [])]
-    if (history.better === 'low') high = Math.max(...early, values[last])
-    else low = Math.min(...early, values[last])
-  }
-  if (low === high) {
-    low -= Math.abs(low) * 0.1 || 1
-    high += Math.abs(high) * 0.1 || 1
-  }
-  const [a, b] = room([low, high], log, 0.06)
-  const y = (log ? logarithmic : linear)(a, b, bottom, top)
-  const left = margin(y, height)
-  const right = width - (width > 420 ? 104 : 14) // labels stand at the ends of the lines
-  const wide = Math.max(right - left + 2, 0)
-  const s = linear(0, trials[last], left, right)
-  const x = Object.assign(s, { ticks: whole(s) })
-  const steps = (ts: number[], vs: number[]) =>
-    ts.map((t, k) => (k === 0 ? `M${x(t).toFixed(1)} ${y(vs[k]).toFixed(1)}` : `H${x(t).toFixed(1)}V${y(vs[k]).toFixed(1)}`)).join('')
-  const line = (ts: number[], vs: number[]) => 'M' + ts.map((t, k) => `${x(t).toFixed(1)} ${y(vs[k]).toFixed(1)}`).join('L')
-  const band = baseline && line([...baseline.trials, ...baseline.trials.slice().reverse()], [...baseline.high, ...baseline.low.slice().reverse()])
+function Lines({ of: h, width }: { of: History; width: number }) {
+  const at = useSignal(-1) // evaluations under the pointer
+  const { trials, values, baseline } = h
+  const end = values.length - 1
+  const model = useMemo(() => {
+    const shown = [values[0], values[end], ...(baseline ? [baseline.low, baseline.high].flatMap((v) => [v[0], v[v.length - 1]]) : [])]
+    let low = Math.min(...shown)
+    let high = Math.max(...shown)
+    // A bad start would press the rest against an edge: the axis then begins where
+    // a fiftieth of the evaluations was done.
+    const early = (ts: number[], vs: number[]) => vs[Math.max(upTo(ts, trials[end] / 50), 0)]
+    const soon = early(trials, values)
+    const log = h.log && low > 0
+    if (!log && soon !== values[end] && Math.abs(values[0] - values[end]) > 5 * Math.abs(soon - values[end])) {
+      const all = [soon, values[end], ...(baseline ? [early(baseline.trials, baseline.middle)] : [])]
+      if (h.better === 'low') high = Math.max(...all)
+      else low = Math.min(...all)
+    }
+    if (low === high) {
+      const more = Math.abs(low) * 0.1 || 1
+      low -= more
+      high += more
+    }
+    const f = frame(width, 320, 0)
+    const y = scale(...room([low, high], log, 0.06), f.bottom, f.top, log)
+    f.left = margin(y, f)
+    if (width > 420) f.right -= 90 // labels stand at the ends of the lines
+    const x = whole(scale(0, trials[end], f.left, f.right))
+    const steps = trials.map((t, k) => `${k ? 'H' : 'M'}${x(t).toFixed(1)}${k ? 'V' : ' '}${y(values[k]).toFixed(1)}`).join('')
+    const path = (ts: number[], vs: number[]) => line(ts.map((t, k) => [x(t), y(vs[k])]))
+    return {
+      f,
+      x,
+      y,
+      lines: (
+        // Only what is inside the frame.
+        <svg {...{ x: f.left, y: f.top - 2, width: f.right - f.left + 2, height: f.bottom - f.top + 4 }}>
+          <g transform={`translate(${-f.left} ${2 - f.top})`}>
+            {baseline && (
+              <>
+                <path class="band" d={path([...baseline.trials, ...baseline.trials.slice().reverse()], [...baseline.high, ...baseline.low.slice().reverse()])} />
+                <path class="base" d={path(baseline.trials, baseline.middle)} />
+              </>
+            )}
+            <path class="own" d={steps} />
+          </g>
+        </svg>
+      ),
+    }
+  }, [h, width])
+  const { f, x, y } = model
+  const volume = h.measure === 'hypervolume'
+  const unit = h.unit && !volume ? ' ' + h.unit : ''
   // Labels keep a line's distance from each other.
-  const endY = y(values[last])
-  const baseEnd = baseline ? y(baseline.middle[baseline.middle.length - 1]) : NaN
-  const apart = Math.max(0, 30 - Math.abs(endY - baseEnd)) / 2 || 0
-  const sign = endY <= baseEnd ? -1 : 1
-  const unit = history.unit && !volume ? ' ' + history.unit : ''
+  const [own, base] = [y(values[end]), baseline ? y(baseline.middle.at(-1)!) : NaN]
+  const apart = (Math.max(0, 30 - Math.abs(own - base)) / 2 || 0) * (own <= base ? -1 : 1)
   const label = (text: string, value: number, py: number, name: string) => (
-    <text class={'name ' + name} x={right + 8} y={py}>
-      <tspan>{text}</tspan>
-      <tspan x={right + 8} dy="14">
+    <text class={'name ' + name} y={py}>
+      <tspan x={f.right + 8}>{text}</tspan>
+      <tspan x={f.right + 8} dy="14">
         {number(value) + unit}
       </tspan>
     </text>
   )
-  const better = history.better === 'low' ? 'less is better' : 'more is better'
+  const t = at.value
+  const [k, b] = [upTo(trials, t), baseline ? upTo(baseline.trials, t) : -1]
   return (
-    <div class="plot" ref={ref} style={{ height: height + 'px' }}>
-      {width > 0 && (
-        <svg
-          width={width}
-          height={height}
-          role="img"
-          aria-label={`${history.measure} over ${number(trials[last])} evaluations, in the end ${number(values[last])}${unit}`}
-          onPointerMove={(e) => {
-            const t = x.invert(e.clientX - e.currentTarget.getBoundingClientRect().left)
-            at.value = t >= 0 && t <= trials[last] ? Math.round(t) : undefined
-          }}
-          onPointerLeave={() => (at.value = undefined)}
-        >
-          <Axes
-            {...{ x, y, left, right, top, bottom }}
-            xTitle="evaluations"
-            yTitle={`${title({ name: volume ? 'hypervolume' : 'best ' + history.measure, unit: history.unit })} · ${better}`}
-          />
-          <svg x={left} y={top - 2} width={wide} height={bottom - top + 4} viewBox={`${left} ${top - 2} ${wide} ${bottom - top + 4}`}>
-            {band && <path class="band" d={band} />}
-            {baseline && <path class="base" d={line(baseline.trials, baseline.middle)} />}
-            <path class="own" d={steps(trials, values)} />
-          </svg>
-          <circle class="own" cx={x(trials[last])} cy={endY} r={3} />
-          {width > 420 && label('this search', values[last], endY + sign * apart - 3, 'own')}
-          {width > 420 && baseline && label('random', baseline.middle[baseline.middle.length - 1], baseEnd - sign * apart - 3, 'base')}
-          <Cross at={at} x={x} y={y} top={top} bottom={bottom} />
-        </svg>
+    <div class="plot" style={{ height: f.height + 'px' }}>
+      <svg
+        width={width}
+        height={f.height}
+        role="img"
+        aria-label={`${h.measure} over ${plural(trials[end], 'evaluation')}, in the end ${number(values[end])}${unit}`}
+        onPointerMove={(e) => {
+          const t = Math.round(x.invert(place(e)[0]))
+          at.value = t <= trials[end] ? t : -1
+        }}
+        onPointerLeave={() => (at.value = -1)}
+      >
+        <Axes
+          frame={f}
+          x={x}
+          y={y}
+          xTitle="evaluations"
+          yTitle={`${title({ name: volume ? h.measure : 'best ' + h.measure, unit: h.unit })} · ${h.better === 'low' ? 'less' : 'more'} is better`}
+        />
+        {model.lines}
+        <circle class="own" cx={x(trials[end])} cy={own} r={3} />
+        {width > 420 && label('this search', values[end], own + apart - 3, 'own')}
+        {width > 420 && baseline && label('random', baseline.middle.at(-1)!, base - apart - 3, 'base')}
+        {t >= 0 && <path class="cross" d={`M${x(t)} ${f.top}V${f.bottom}`} />}
+        {b >= 0 && <circle class="base" cx={x(t)} cy={y(baseline!.middle[b])} r={3.5} />}
+        {k >= 0 && <circle class="own" cx={x(t)} cy={y(values[k])} r={3.5} />}
+      </svg>
+      {t >= 0 && (
+        <Tip x={x(t)} y={f.top + 40} width={width}>
+          <b>after {plural(t, 'evaluation')}</b>
+          <p>
+            this search: {k < 0 ? 'nothing yet' : values[k] + unit}
+            {b >= 0 && (
+              <>
+                <br />
+                random: {baseline!.middle[b] + unit} ({number(baseline!.low[b])} to {number(baseline!.high[b])})
+              </>
+            )}
+          </p>
+        </Tip>
       )}
-      <CrossTip at={at} x={x} top={top} width={width} />
     </div>
-  )
-}
-
-// reading is the values after so many evaluations.
-function reading(t: number): { own: number; base: number } {
-  const { trials, baseline } = store.view.history!
-  return { own: upTo(trials, t), base: baseline ? upTo(baseline.trials, t) : -1 }
-}
-
-// Cross follows the pointer; it is apart so that the lines are not made again.
-function Cross(p: { at: Signal<number | undefined>; x: Scale; y: Scale; top: number; bottom: number }) {
-  const t = p.at.value
-  if (t === undefined) return null
-  const { values, baseline } = store.view.history!
-  const { own, base } = reading(t)
-  return (
-    <g>
-      <line class="cross" x1={p.x(t)} x2={p.x(t)} y1={p.top} y2={p.bottom} />
-      {base >= 0 && <circle class="base" cx={p.x(t)} cy={p.y(baseline!.middle[base])} r={3.5} />}
-      {own >= 0 && <circle class="own" cx={p.x(t)} cy={p.y(values[own])} r={3.5} />}
-    </g>
-  )
-}
-
-function CrossTip(p: { at: Signal<number | undefined>; x: Scale; top: number; width: number }) {
-  const t = p.at.value
-  if (t === undefined) return null
-  const { values, baseline, unit } = store.view.history!
-  const { own, base } = reading(t)
-  const row = (name: string, text: string) => (
-    <tr>
-      <th>{name}</th>
-      <td>
-        {text} {unit}
-      </td>
-    </tr>
-  )
-  return (
-    <Tip x={p.x(t)} y={p.top + 40} width={p.width}>
-      <b>after {plural(t, 'evaluation')}</b>
-      <table>
-        {row('this search', own >= 0 ? number(values[own]) : '–')}
-        {base >= 0 && row('random', `${number(baseline!.middle[base])} (${number(baseline!.low[base])} to ${number(baseline!.high[base])})`)}
-      </table>
-    </Tip>
   )
 }

@@ -2,8 +2,7 @@
 
 import { choices, choose, store } from './state'
 import { cut, percent } from './format'
-import { Choice, Figure } from './figure'
-import { Bar, Head, useFew } from './kit'
+import { Bar, Choice, Figure, Head, useFew } from './figure'
 
 // study shows a parameter in the plots below.
 export function study(column: number): void {
@@ -20,57 +19,46 @@ export function target() {
   return all.find((i) => i.target === choices.value['importance']) ?? all[0]
 }
 
-// good says which trials count as good, what is alike for all targets once.
-function good(best: string[]): string {
-  const parts = best.map((b) => b.split(' by '))
-  if (best.length < 2 || parts.some((p) => p.length !== 2 || p[0] !== parts[0][0])) return [...new Set(best)].join('; ')
-  return `${parts[0][0]} by ${parts.map((p) => p[1]).join(', ')}`
-}
+export const targetName = (target: string) => (target === 'front' ? 'the front' : cut(target, 24))
 
 export function Importance() {
   const all = store.view.importance ?? []
-  const lanes = all.length <= 4 ? all : all.filter((i) => i === target())
+  const lanes = all.length <= 4 ? all : [target()]
   const shares = lanes.map((i) => new Map(i.shares.map((s) => [s.column, s.share])))
   const largest = (id: number) => Math.max(...shares.map((s) => s.get(id) ?? 0))
   const ids = [...new Set(lanes.flatMap((i) => i.shares.map((s) => s.column)))].sort((a, b) => largest(b) - largest(a))
-  const most = ids.length ? largest(ids[0]) : 0
   const [shown, more] = useFew(ids, 10, 'parameter')
+  const weak = lanes.filter((i) => i.shares.every((s) => s.explained < 0.05)).map((i) => targetName(i.target))
   return (
     <Figure
       id="importance"
       title="Which parameters matter"
-      missing="importance"
-      absent={ids.length ? '' : 'No parameter makes a difference that shows.'}
-      tools={
-        all.length > 4 && (
-          <Choice
-            label="for"
-            value={lanes[0].target}
-            options={all.map((i) => ({ value: i.target, text: i.target }))}
-            on={(v) => choose('importance', v)}
-          />
-        )
+      absent={!ids.length && 'No parameter makes a difference that shows.'}
+      tools={all.length > 4 && <Choice label="for" value={lanes[0].target} options={all.map((i) => [i.target, i.target])} on={(v) => choose('importance', v)} />}
+      note={
+        <>
+          {weak.length > 0 && <b>No parameter explains much of {weak.join(', ')} by itself. </b>}
+          Share of what tells good trials from all that a parameter explains (PED-ANOVA). Good: {[...new Set(lanes.map((i) => i.best))].join('; ')}.
+        </>
       }
-      note={`Share of the difference between good trials and all that a parameter explains (PED-ANOVA). Good: ${good(lanes.map((i) => i.best))}.`}
     >
       <div class="scroll">
-        <table class="bars lanes">
-          <Head titles={['parameter', ...lanes.map((i) => (i.target === 'front' ? 'the front' : cut(i.target, 24)))]} />
+        <table class="bars">
+          <Head titles={['parameter', ...lanes.map((i) => targetName(i.target))]} />
           <tbody>
             {shown.map((id) => {
-              const c = store.view.columns[id]
+              const { name } = store.view.columns[id]
               return (
-                <tr key={id}>
+                <tr>
                   <th scope="row">
-                    <button class="link" title={`${cut(c.name, 500)}: see what its values do`} onClick={() => study(id)}>
-                      {cut(c.name, 40)}
+                    <button class="link" title={`${cut(name, 500)}: see what its values do`} onClick={() => study(id)}>
+                      {cut(name, 40)}
                     </button>
                   </th>
                   {shares.map((s, k) => (
                     <Bar
-                      key={k}
                       share={s.get(id) ?? 0}
-                      most={most}
+                      most={largest(ids[0])}
                       colour={lanes[k].target === 'front' ? '--front' : undefined}
                       text={percent(s.get(id) ?? 0)}
                     />

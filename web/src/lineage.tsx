@@ -1,171 +1,132 @@
 // Where a design came from: the designs it was made from, and theirs.
 
 import { useMemo } from 'preact/hooks'
+import { useSignal } from '@preact/signals'
+import { rowEvents, trial } from './bits'
+import { colouring, tint } from './colouring'
+import type { At } from './drag'
+import { block, Figure, Lazy } from './figure'
+import { cut, plural, value } from './format'
+import { RowTip } from './plot'
+import { metrics, objectives, onFront, record } from './rows'
+import { clamp } from './scale'
 import { hover, pick, picks, rowOf, store } from './state'
-import { cut, number, plural } from './format'
-import { Figure } from './figure'
-import { drawing, rowEvents, trial } from './bits'
-import { colouring, share } from './colouring'
-import { Lazy, metrics, record, useBlock } from './kit'
-import { css, ramp } from './theme'
-import { onFront } from './rows'
-import { RowTip } from './tip'
+import { css } from './theme'
 
 const generations = 6
 const most = 48 // designs
 
-interface Family {
-  nodes: { row: number; column: number; line: number; parents: number[]; cut: boolean }[] // the design itself first
-  columns: number
-  lines: number
+interface Member {
+  row: number
+  column: number
+  line: number
+  parents: Member[]
+  more: boolean // parents that are not shown
 }
 
 // family finds the ancestors of a row, the nearest first, and sets them in
 // columns by how many steps they are away, the longest way counting.
-function family(row: number, parents: (row: number) => number[]): Family {
-  const rows = [row]
-  const level = new Map([[row, 0]])
-  for (let i = 0; i < rows.length; i++) {
-    const g = level.get(rows[i])!
-    if (g === generations) continue
-    for (const p of parents(rows[i])) {
-      if (level.has(p) || rows.length >= most) continue
-      level.set(p, g + 1)
-      rows.push(p)
-    }
+function family(row: number, parents: (row: number) => number[]): { members: Member[]; columns: number; lines: number } {
+  const away = new Map([[row, 0]])
+  for (const [r, g] of away) {
+    for (const p of g < generations ? parents(r) : []) if (!away.has(p) && away.size < most) away.set(p, g + 1)
   }
   // Parents have smaller numbers than their children.
-  const order = [...rows].sort((a, b) => b - a)
+  const order = [...away.keys()].sort((a, b) => b - a)
   const depth = new Map(order.map((r) => [r, 0]))
   for (const r of order) for (const p of parents(r)) if (depth.has(p)) depth.set(p, Math.max(depth.get(p)!, depth.get(r)! + 1))
   // Where everything descends from everything the shortest way must do.
-  if (Math.max(...depth.values()) > generations + 2) level.forEach((g, r) => depth.set(r, g))
-  const columns = Math.max(...depth.values()) + 1
-  const at: number[][] = Array.from({ length: columns }, () => [])
-  for (const r of rows) at[depth.get(r)!].push(r)
-  // Within a column a design stands near the middle of its children.
-  const line = new Map<number, number>()
+  const column = Math.max(...depth.values()) > generations + 2 ? away : depth
+  const columns = Math.max(...column.values()) + 1
+  const at = Array.from({ length: columns }, (_, k) => order.filter((r) => column.get(r) === k))
   const lines = Math.max(...at.map((c) => c.length))
+  const known = new Map<number, Member>()
   for (const c of at) {
-    const wish = (r: number) => {
-      const kids = order.filter((k) => line.has(k) && parents(k).includes(r))
-      return kids.reduce((s, k) => s + line.get(k)!, 0) / (kids.length || 1)
-    }
-    const by = new Map(c.map((r) => [r, wish(r)]))
+    // Within a column a design stands near the middle of its children.
+    const by = new Map(
+      c.map((r) => {
+        const kids = [...known.values()].filter((k) => parents(k.row).includes(r))
+        return [r, kids.reduce((s, k) => s + k.line, 0) / (kids.length || 1)]
+      }),
+    )
     c.sort((a, b) => by.get(a)! - by.get(b)!)
-    c.forEach((r, i) => line.set(r, ((i + 0.5) * lines) / c.length))
+    c.forEach((row, i) => known.set(row, { row, column: column.get(row)!, line: ((i + 0.5) * lines) / c.length, parents: [], more: false }))
   }
-  return {
-    nodes: rows.map((r) => ({
-      row: r,
-      column: depth.get(r)!,
-      line: line.get(r)!,
-      parents: parents(r).filter((p) => depth.has(p)),
-      cut: parents(r).some((p) => !depth.has(p)),
-    })),
-    columns,
-    lines,
+  for (const m of known.values()) {
+    const all = parents(m.row)
+    m.parents = all.flatMap((p) => known.get(p) ?? [])
+    m.more = m.parents.length < all.length
   }
-}
-
-// descendants counts the designs made from a row, and from those.
-function descendants(row: number, kids: { at: Uint32Array; rows: Uint32Array }): [number, number] {
-  const seen = new Set([row])
-  const queue = [row]
-  for (const r of queue) {
-    for (let i = kids.at[r]; i < kids.at[r + 1]; i++) {
-      if (seen.has(kids.rows[i])) continue
-      seen.add(kids.rows[i])
-      queue.push(kids.rows[i])
-    }
-  }
-  return [kids.at[row + 1] - kids.at[row], seen.size - 1]
+  return { members: [...known.values()], columns, lines }
 }
 
 function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>; numbers: ArrayLike<number>; width: number }) {
-  // The links turned round, once: rows of parents, and children of rows.
-  const links = useMemo(() => {
-    const up = new Int32Array(numbers.length)
-    for (let i = 0; i < up.length; i++) up[i] = rowOf(numbers[i])
-    const begin = new Uint32Array(store.rows + 1)
-    for (const p of up) if (p >= 0) begin[p + 1]++
-    for (let r = 0; r < store.rows; r++) begin[r + 1] += begin[r]
-    const next = begin.slice()
-    const rows = new Uint32Array(up.length)
-    for (let r = 0; r < store.rows; r++) for (let i = at[r]; i < at[r + 1]; i++) if (up[i] >= 0) rows[next[up[i]]++] = r
-    return { up, kids: { at: begin, rows } }
-  }, [numbers])
-  const parents = (r: number) => [...new Set(links.up.subarray(at[r], at[r + 1]))].filter((p) => p >= 0)
-  const tree = useMemo(() => family(row, parents), [row, links])
-  const [children, all] = useMemo(() => descendants(row, links.kids), [row, links])
+  const pointer = useSignal<At | undefined>(undefined)
+  const { members, columns, lines } = useMemo(() => {
+    const parents = (r: number) => [...new Set(Array.from({ length: at[r + 1] - at[r] }, (_, i) => rowOf(numbers[at[r] + i])))].filter((p) => p >= 0)
+    return family(row, parents)
+  }, [row])
   const operator = store.column(record('operator'))
-  const value = store.column(metrics()[0] ?? -1)
-  const by = value && colouring(value)
-  const front = onFront()
-  const lost = tree.nodes.length === 1 && at[row + 1] > at[row]
-  const text = `Trial ${trial(row)} ${
-    lost
-      ? 'comes from trials that this report leaves out'
-      : tree.nodes.length === 1
-        ? 'was drawn afresh: it has no parents'
-        : `comes from ${plural(tree.nodes.length - 1, 'earlier design')}`
-  }; ${children ? `${plural(children, 'design')} came from it directly and ${number(all)} in all` : 'no design came from it'}.`
-  if (tree.nodes.length === 1) return <p class="absent">{text}</p>
-  const step = Math.max((width - 150) / Math.max(tree.columns - 1, 1), 84)
-  const pictures = tree.lines < 5 && tree.columns < 10 && tree.nodes.filter((n) => drawing(n.row)).length > tree.nodes.length / 3
-  const high = pictures ? 122 : Math.min(Math.max(300 / tree.lines, 20), 44)
-  const wide = Math.min(step - 16, 150)
-  const total = Math.max(step * (tree.columns - 1) + 150, width)
-  const height = tree.lines * high + 12
-  const x = (c: number) => total - 60 - c * step
-  const y = (l: number) => l * high + (pictures ? -40 : 2)
-  const place = new Map(tree.nodes.map((n) => [n.row, n]))
-  const h = place.get(hover.value)
+  const z = store.column(metrics()[0] ?? -1)
+  const by = z && colouring(z)
+  const lost = members.length === 1 && at[row + 1] > at[row]
+  const text = lost
+    ? 'It comes from trials that this report leaves out.'
+    : members.length === 1
+      ? 'It was drawn afresh: it has no parents.'
+      : `It comes from ${plural(members.length - 1, 'earlier design')}.`
+  if (members.length === 1) return <p class="absent">{text}</p>
+  const step = Math.max((width - 150) / Math.max(columns - 1, 1), 84)
+  const high = clamp(300 / lines, 20, 44)
+  const total = Math.max(step * (columns - 1) + 150, width)
+  const height = lines * high + 12
+  const x = (m: Member) => total - 60 - m.column * step
+  const y = (m: Member) => m.line * high + 2
   return (
     <>
       <div class="scroll tail">
         <div class="plot" style={{ width: total + 'px', height: height + 'px' }}>
           <svg class="lineage" width={total} height={height} role="group" aria-label={text}>
-            {tree.nodes.map((n) =>
-              n.parents.map((p) => {
-                const o = place.get(p)!
-                const [x0, y0, x1, y1] = [x(o.column), y(o.line), x(n.column), y(n.line)]
-                const on = n.row === hover.value || p === hover.value
-                return (
-                  <path
-                    key={`${n.row} ${p}`}
-                    class={on ? 'on' : o.column === n.column + 1 ? undefined : 'side'}
-                    d={`M${x0} ${y0}C${(x0 + x1) / 2} ${y0} ${(x0 + x1) / 2} ${y1} ${x1} ${y1}`}
-                  />
-                )
+            {members.map((m) =>
+              m.parents.map((o) => {
+                const half = (x(o) + x(m)) / 2
+                const on = m.row === hover.value || o.row === hover.value
+                return <path class={on ? 'on' : ''} d={`M${x(o)} ${y(o)}C${half} ${y(o)} ${half} ${y(m)} ${x(m)} ${y(m)}`} />
               }),
             )}
-            {tree.nodes.map((n) => {
-              const op = operator && operator.x[n.row] >= 0 ? String(operator.meta.values?.[operator.x[n.row]] ?? '') : ''
+            {members.map((m) => {
+              const { onPointerEnter, ...events } = rowEvents(m.row)
+              const op = operator ? value(operator.meta, operator.x[m.row]) : '–'
               return (
                 <g
-                  key={n.row}
-                  class={n.row === row ? 'self' : undefined}
-                  transform={`translate(${x(n.column)} ${y(n.line)})`}
-                  tabIndex={0}
+                  class={m.row === row ? 'self' : ''}
+                  transform={`translate(${x(m)} ${y(m)})`}
+                  tabindex={0}
                   role="button"
-                  aria-label={`trial ${trial(n.row)}`}
-                  {...rowEvents(n.row)}
-                  onKeyDown={(e) => e.key === 'Enter' && pick(n.row, e.shiftKey)}
+                  aria-label={`trial ${trial(m.row)}`}
+                  {...events}
+                  onPointerEnter={() => {
+                    onPointerEnter()
+                    pointer.value = { x: x(m), y: y(m), row: m.row }
+                  }}
+                  onPointerLeave={() => {
+                    hover.value = -1
+                    pointer.value = undefined
+                  }}
+                  onKeyDown={(e) => e.key === 'Enter' && pick(m.row, e.shiftKey)}
                 >
                   <rect x={-14} y={-10} width={60} height={20} />
-                  {n.cut && <path d="M-20 0h10" class="more" />}
-                  {pictures && <image x={-wide / 2} y={14} width={wide} height={80} href={drawing(n.row)} />}
+                  {m.more && <path d="M-20 0h10" />}
                   <circle
-                    r={n.row === row ? 7 : 5}
-                    class={front[n.row] ? 'on-front' : undefined}
-                    style={{ fill: by && Number.isFinite(value.x[n.row]) ? css(ramp(share(by, value.x[n.row]))) : 'var(--ground)' }}
+                    r={m.row === row ? 7 : 5}
+                    class={onFront()[m.row] ? 'on-front' : ''}
+                    style={{ fill: by && Number.isFinite(z.x[m.row]) ? css(tint(by, z.x[m.row])) : 'var(--ground)' }}
                   />
-                  <text class="halo" x={10} dy="0.32em">
-                    {trial(n.row)}
+                  <text class="direct" x={10} dy="0.32em">
+                    {trial(m.row)}
                   </text>
-                  {op && high > 30 && (
-                    <text class="by halo" x={-10} y={-8} text-anchor="end">
+                  {op !== '–' && high > 30 && (
+                    <text class="direct by" x={-10} y={-8} text-anchor="end">
                       {cut(op, Math.floor((step - 50) / 6))}
                     </text>
                   )}
@@ -173,42 +134,33 @@ function Drawn({ row, at, numbers, width }: { row: number; at: ArrayLike<number>
               )
             })}
           </svg>
-          {h && (
-            <RowTip
-              x={x(h.column)}
-              y={y(h.line) + 14}
-              width={total}
-              row={h.row}
-              ids={[...store.view.goal.objectives.map((o) => o.column), record('operator')]}
-            />
-          )}
+          <RowTip at={pointer} width={total} ids={[...objectives(), record('operator')]} />
         </div>
       </div>
       <p class="note">
-        {text} Time runs to the right; the stronger the colour the better{value ? ` in ${cut(value.meta.name, 40)}` : ''}, an orange ring is on the
-        front, empty ones were not measured.
+        {text} Time runs to the right. The stronger the colour the better{z && ` in ${cut(z.meta.name, 40)}`}; orange rings are on the front, empty ones were
+        not measured.
       </p>
     </>
   )
 }
 
 function Loading(p: { row: number; width: number }) {
-  const at = useBlock('lineage.at', 'u32')
-  const numbers = useBlock('lineage.number', 'i32')
+  const at = block('lineage.at', 'u32')
+  const numbers = block('lineage.number', 'i32')
   return at && numbers && store.column(0) ? <Drawn {...p} at={at} numbers={numbers} /> : null
 }
 
 export function Lineage() {
   const { front, answer, lineage } = store.view
-  const picked = picks.value[picks.value.length - 1]
+  const picked = picks.value.at(-1)
   const row = picked ?? (front.knee >= 0 ? front.knee : (answer.picks[0]?.row ?? front.rows[0] ?? -1))
   return (
     <Figure
       id="lineage"
       wide
       title={row < 0 ? 'Where a design came from' : `Where trial ${trial(row)} came from`}
-      missing="lineage"
-      absent={row < 0 ? 'There is no design yet.' : lineage ? '' : 'No trial says which designs it was made from.'}
+      absent={row < 0 ? 'There is no design yet.' : !lineage && 'No trial says which designs it was made from.'}
       tools={picked === undefined && <small class="muted">pick another design to see its ancestors</small>}
     >
       <Lazy height={200}>{(width) => <Loading row={row} width={width} />}</Lazy>

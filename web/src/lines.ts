@@ -1,27 +1,27 @@
 // Many polylines, fast: like Field (field.ts) it counts how much of each pixel
 // lines cover, and lines can be taken back.
 
+import { cloud, type Frame } from './cloud'
 import { Field } from './field'
-import { cloud } from './points'
 
 export class Lines extends Field {
   private drawn = new Set<number>()
 
-  // place gives the height of a row on an axis, in pixels; at are the axes, whole
-  // numbers of pixels that rise.
+  // place gives the height of a row on an axis; at are the axes, whole numbers
+  // that rise. Both are in device pixels, as is the thickness.
   constructor(
-    private width: number,
-    private height: number,
+    f: Frame,
     private at: number[],
     private place: (axis: number, row: number) => number,
     private thick: number,
   ) {
-    super(cloud(0, width, height), new Uint8Array(0), 1)
+    super(cloud(0, f), new Uint8Array(0), 1)
   }
 
   // add adds a row's line, or with sign -1 takes it back.
   private add(row: number, sign: number): void {
-    const { width, height, at, full: count } = this
+    const { at, full: count } = this
+    const { width, height } = this.cloud
     this.top = 0
     this.bottom = height - 1
     let y0 = this.place(0, row)

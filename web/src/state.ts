@@ -5,6 +5,7 @@
 import { computed, effect, signal, type ReadonlySignal } from '@preact/signals'
 import type { Loaded, Store } from './data'
 import { compile, type Condition } from './expr'
+import { upTo, type Range } from './scale'
 
 export let store: Store
 
@@ -13,7 +14,7 @@ export const where = signal('')
 
 // brushes are the ranges drawn on axes, by column; both ends are included. Ends
 // are numbers of Loaded.x: of a category, indexes.
-export const brushes = signal<ReadonlyMap<number, readonly [number, number]>>(new Map())
+export const brushes = signal<ReadonlyMap<number, Range>>(new Map())
 
 // picks are the rows whose designs are shown in full.
 export const picks = signal<readonly number[]>([])
@@ -25,16 +26,17 @@ export const hover = signal(-1)
 export const choices = signal<Readonly<Record<string, string>>>({})
 
 export function choose(key: string, value: string | undefined): void {
-  const next = { ...choices.value }
-  if (value === undefined) delete next[key]
-  else next[key] = value
-  choices.value = next
+  const { [key]: _, ...rest } = choices.value
+  choices.value = value === undefined ? rest : { ...rest, [key]: value }
 }
 
-export function brush(column: number, range: readonly [number, number] | undefined): void {
+// brush selects ranges of columns; undefined takes a brush away.
+export function brush(...changes: (readonly [column: number, range: Range | undefined])[]): void {
   const next = new Map(brushes.value)
-  if (range) next.set(column, range[0] <= range[1] ? range : [range[1], range[0]])
-  else next.delete(column)
+  for (const [id, range] of changes) {
+    if (range) next.set(id, range)
+    else next.delete(id)
+  }
   brushes.value = next
 }
 
@@ -61,14 +63,13 @@ export interface Mask {
   all: boolean
 }
 
-const met: ReadonlySignal<Uint8Array | undefined> = computed(() => {
+// filtered says whether the condition restricts anything.
+export const filtered = computed(() => !condition.value.error && where.value.trim() !== '')
+
+const met: ReadonlySignal<Uint8Array | false | undefined> = computed(() => {
   const c = condition.value
-  if (c.error || !where.value.trim()) return undefined
-  const columns = store.all(c.columns)
-  if (!columns) return undefined
-  const bits = new Uint8Array(store.rows)
-  for (let r = 0; r < bits.length; r++) bits[r] = c.holds(columns, r) ? 1 : 0
-  return bits
+  const columns = filtered.value && store.all(c.columns)
+  return columns && Uint8Array.from({ length: store.rows }, (_, r) => Number(c.holds(columns, r)))
 })
 
 let buffer = new Uint8Array(0)
@@ -76,15 +77,14 @@ let buffer = new Uint8Array(0)
 export const mask: ReadonlySignal<Mask> = computed(() => {
   const n = store.rows
   const w = met.value
-  const active: [Loaded, readonly [number, number]][] = []
+  const active: [Loaded, Range][] = []
   for (const [id, range] of brushes.value) {
     const c = store.column(id)
     if (c) active.push([c, range])
   }
   if (buffer.length !== n) buffer = new Uint8Array(n)
-  const bits = buffer
+  const bits = buffer.fill(1)
   if (w) bits.set(w)
-  else bits.fill(1)
   for (const [c, [low, high]] of active) {
     const x = c.x
     for (let r = 0; r < n; r++) if (!(x[r] >= low && x[r] <= high)) bits[r] = 0
@@ -96,35 +96,25 @@ export const mask: ReadonlySignal<Mask> = computed(() => {
 
 // rowOf returns the row of a trial number, or -1.
 export function rowOf(number: number): number {
-  const c = store.column(0) // trial numbers rise
-  if (!c) return -1
-  let a = 0
-  let b = c.x.length
-  while (a < b) {
-    const m = (a + b) >> 1
-    if (c.x[m] < number) a = m + 1
-    else b = m
-  }
-  return a < c.x.length && c.x[a] === number ? a : -1
+  const x = store.column(0)?.x ?? [] // trial numbers rise
+  const k = upTo(x, number)
+  return x[k] === number ? k : -1
 }
 
 // The address. Picks are trial numbers in it and brushes name their columns, so
 // that it holds for a later report of the same study too.
 
-let pendingPicks: number[] | undefined
+// wanted are trial numbers of the address that are not rows yet.
+const wanted = signal<number[]>([])
 
 function toAddress(): string {
   const q = new URLSearchParams()
   if (where.value) q.set('where', where.value)
-  for (const [id, [low, high]] of brushes.value) q.set('b.' + store.view.columns[id].name, `${short(low)}..${short(high)}`)
-  const numbers = pendingPicks ?? picks.value.map((r) => store.column(0)?.x[r]).filter((x) => x !== undefined)
+  for (const [id, [low, high]] of brushes.value) q.set('b.' + store.view.columns[id].name, `${low}..${high}`)
+  const numbers = wanted.value.length ? wanted.value : picks.value.map((r) => store.column(0)?.x[r]).filter((x) => x !== undefined)
   if (numbers.length) q.set('pick', numbers.join(','))
   for (const [k, v] of Object.entries(choices.value)) q.set('c.' + k, v)
   return q.toString()
-}
-
-function short(x: number): string {
-  return String(Number(x.toPrecision(7)))
 }
 
 function fromAddress(): void {
@@ -142,13 +132,17 @@ function fromAddress(): void {
   brushes.value = b
   choices.value = c
   const numbers = (q.get('pick') ?? '').split(',').filter(Boolean).map(Number)
-  pendingPicks = numbers.length ? numbers.filter(Number.isFinite) : undefined
-  if (!pendingPicks) picks.value = []
+  picks.value = []
+  wanted.value = numbers.filter(Number.isFinite)
 }
 
 // start ties the state to a store and to the address.
 export function start(s: Store): void {
   store = s
+  // Metrics that a study does not declare are better as the objectives say.
+  for (const { column, direction } of s.view.goal.objectives) {
+    if (column >= 0 && direction !== 'target') s.view.columns[column].better ??= direction === 'minimize' ? 'low' : 'high'
+  }
   fromAddress()
   let written = location.hash.slice(1)
   let timer = 0
@@ -160,10 +154,10 @@ export function start(s: Store): void {
   })
   effect(() => {
     // Picks of the address become rows once the numbers are there.
-    if (!pendingPicks || !store.column(0)) return
-    const rows = pendingPicks.map(rowOf).filter((r) => r >= 0)
-    pendingPicks = undefined
-    picks.value = rows
+    const numbers = wanted.value
+    if (!numbers.length || !store.column(0)) return
+    picks.value = numbers.map(rowOf).filter((r) => r >= 0)
+    wanted.value = []
   })
   effect(() => {
     const next = toAddress()

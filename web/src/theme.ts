@@ -2,6 +2,7 @@
 // them; they change with the theme.
 
 import { signal, effect } from '@preact/signals'
+import { clamp } from './scale'
 
 // theme is auto, light or dark.
 export const theme = signal<'auto' | 'light' | 'dark'>('auto')
@@ -22,26 +23,31 @@ export function colour(name: string): string {
   return c
 }
 
+export type RGB = [number, number, number]
+
+// pack is a colour as the pixels of an image hold it, on every machine of today.
+export const pack = ([r, g, b]: RGB, a = 255) => ((a << 24) | (b << 16) | (g << 8) | r) >>> 0
+
+// bright says whether dark text reads better on a colour.
+export const bright = ([r, g, b]: RGB) => r * 0.3 + g * 0.59 + b * 0.11 > 140
+
 // rgb returns a colour of the style sheet as red, green and blue, 0 to 255. The
 // style sheet writes colours as #rrggbb.
-export function rgb(name: string): [number, number, number] {
+export function rgb(name: string): RGB {
   const c = colour(name)
-  return [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16)) as [number, number, number]
+  return [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16)) as RGB
 }
 
 // ramp gives the colour of a share from 0 to 1 on the sequential scale of the
 // style sheet, --ramp-0 (worst) to --ramp-4 (best).
-export function ramp(share: number): [number, number, number] {
-  const t = Math.min(Math.max(share, 0), 1) * 4
+export function ramp(share: number): RGB {
+  const t = clamp(share, 0, 1) * 4
   const k = Math.min(Math.floor(t), 3)
-  const a = rgb(`--ramp-${k}`)
   const b = rgb(`--ramp-${k + 1}`)
-  return a.map((v, i) => Math.round(v + (b[i] - v) * (t - k))) as [number, number, number]
+  return rgb(`--ramp-${k}`).map((v, i) => Math.round(v + (b[i] - v) * (t - k))) as RGB
 }
 
-export function css([r, g, b]: [number, number, number], alpha = 1): string {
-  return alpha === 1 ? `rgb(${r} ${g} ${b})` : `rgb(${r} ${g} ${b} / ${alpha})`
-}
+export const css = (c: RGB, alpha = 1) => `rgb(${c.join(' ')} / ${alpha})`
 
 // repaint takes the colours from the style sheet again.
 export function repaint(): void {
@@ -49,25 +55,25 @@ export function repaint(): void {
   painted.value = painted.peek() + 1 // peek: an effect that calls it must not follow it
 }
 
+// kept remembers the choice. Pages opened as files may have no storage; it then
+// lasts as long as the page.
+function kept(write?: string): string | null {
+  try {
+    if (write) localStorage.setItem('daedalus-theme', write)
+    return localStorage.getItem('daedalus-theme')
+  } catch {
+    return null
+  }
+}
+
 // startTheme follows the choice and the system.
 export function startTheme(): void {
-  try {
-    const kept = localStorage.getItem('daedalus-theme')
-    if (kept === 'light' || kept === 'dark') theme.value = kept
-  } catch {
-    // Pages opened as files may have no storage; the choice then lasts as long as the page.
-  }
+  const was = kept()
+  if (was === 'light' || was === 'dark') theme.value = was
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaint)
   effect(() => {
-    const root = document.documentElement
-    if (theme.value === 'auto') delete root.dataset.theme
-    else root.dataset.theme = theme.value
-    try {
-      if (theme.value === 'auto') localStorage.removeItem('daedalus-theme')
-      else localStorage.setItem('daedalus-theme', theme.value)
-    } catch {
-      // as above
-    }
+    kept(theme.value)
+    document.documentElement.dataset.theme = theme.value
     repaint()
   })
 }

@@ -1,99 +1,68 @@
 // The space that was searched: every parameter where it lives, how much it
 // matters, how often it is there, and what was tried against what won.
 
-import { useMemo, useRef, useState } from 'preact/hooks'
+import { useMemo, useState } from 'preact/hooks'
 import { store } from './state'
 import { cut, percent, plural } from './format'
-import { Figure, useVisible } from './figure'
-import { axis, Bar, Head, levels } from './kit'
-import { study, target } from './importance'
+import { Bar, Figure, Head, Lazy } from './figure'
+import { axis, levels } from './rows'
+import { study, target, targetName } from './importance'
 
-// Spark shows which values were tried (grey) and which the front has (orange).
-function Spark({ ids }: { ids: number[] }) {
-  const ref = useRef<HTMLTableCellElement>(null)
-  const near = useVisible(ref)
-  const seen = useRef(false)
-  seen.current ||= near
-  return (
-    <td ref={ref} class="spark">
-      {seen.current && <Histogram ids={ids} />}
-    </td>
-  )
-}
-
+// Histogram shows which values were tried (grey) and which the front has
+// (orange).
 function Histogram({ ids }: { ids: number[] }) {
-  const columns = store.all(ids.slice(0, 16))
+  const columns = store.all(ids)
   const bars = useMemo(() => {
-    if (!columns?.length) return []
+    if (!columns) return []
     const bins = levels(columns[0].meta)?.length ?? 20
-    const all = new Float64Array(bins)
-    const good = new Float64Array(bins)
+    const counts = [0, 1].map(() => new Float64Array(bins))
     for (const c of columns) {
       const s = axis(c, 0, bins)
-      const add = (to: Float64Array, r: number) => {
-        const k = Math.floor(s(c.x[r]))
-        if (k >= 0 && k < bins) to[k]++
-      }
-      for (let r = 0; r < c.x.length; r++) add(all, r)
-      for (const r of store.view.front.rows) add(good, r)
+      for (let r = 0; r < c.x.length; r++) counts[0][Math.floor(s(c.x[r]))]++
+      for (const r of store.view.front.rows) counts[1][Math.floor(s(c.x[r]))]++
     }
-    return [all, good].map((v) => {
-      const most = Math.max(...v)
-      return Array.from(v, (n) => (most > 0 ? n / most : 0))
+    const w = 96 / bins
+    return counts.map((v, k) => {
+      const most = Math.max(...v, 1)
+      const [from, wide] = k ? [w * 0.3, w * 0.4] : [0, Math.max(w - 1, 1)]
+      return Array.from(v, (n, i) => (n ? `M${i * w + from} 22h${wide}v${(-21 * n) / most}h${-wide}z` : '')).join('')
     })
   }, [columns?.length])
-  if (!bars.length) return null
-  const w = 96 / bars[0].length
   return (
     <svg width={96} height={22} aria-hidden="true">
-      {bars.map((b, k) => (
-        <path
-          key={k}
-          class={k ? 'won' : 'tried'}
-          d={b
-            .map((v, i) =>
-              v ? `M${i * w + (k ? w * 0.3 : 0.5)} 22h${k ? w * 0.4 : Math.max(w - 1, 1)}v${-21 * v}h${k ? -w * 0.4 : -Math.max(w - 1, 1)}z` : '',
-            )
-            .join('')}
-        />
-      ))}
+      <path class="tried" d={bars[0]} />
+      <path class="won" d={bars[1]} />
     </svg>
   )
 }
 
 export function Tree() {
-  const { tree, trials } = store.view
-  const shape = useMemo(() => {
+  const { tree, trials, columns } = store.view
+  const { kids, depth, below } = useMemo(() => {
     const kids: number[][] = tree.map(() => [])
+    kids[-1] = []
     const depth: number[] = []
-    const tops: number[] = []
     tree.forEach((n, i) => {
-      depth[i] = n.parent < 0 ? 0 : depth[n.parent] + 1
-      ;(n.parent < 0 ? tops : kids[n.parent]).push(i)
+      depth[i] = (depth[n.parent] ?? -1) + 1
+      kids[n.parent].push(i)
     })
-    // Parameters below a node; children come after their parents.
-    const below = tree.map((n) => (n.columns.length ? 1 : 0))
-    for (let i = tree.length - 1; i >= 0; i--) if (tree[i].parent >= 0) below[tree[i].parent] += below[i]
-    return { kids, depth, tops, below }
+    return { kids, depth, below: sums((i) => Number(tree[i].columns.length > 0)) }
   }, [])
-  const { kids, depth, tops, below } = shape
   const [open, setOpen] = useState(() => {
     // Groups are open level by level while there is room.
     const out = new Set<number>()
-    let rows = tops.length
-    for (let level = tops; level.length; level = level.flatMap((i) => kids[i])) {
+    let rows = 0
+    for (let level = [-1]; level.length; level = level.flatMap((i) => kids[i])) {
       rows += level.reduce((n, i) => n + kids[i].length, 0)
       if (rows > 60) break
       level.forEach((i) => out.add(i))
     }
-    return out
+    return out.add(-1)
   })
   const t = target()
   const share = useMemo(() => {
     const by = new Map(t?.shares.map((s) => [s.column, s.share]))
-    const out = tree.map((n) => n.columns.reduce((sum, c) => sum + (by.get(c) ?? 0), 0))
-    for (let i = tree.length - 1; i >= 0; i--) if (tree[i].parent >= 0) out[tree[i].parent] += out[i]
-    return out
+    return sums((i) => tree[i].columns.reduce((sum, c) => sum + (by.get(c) ?? 0), 0))
   }, [t])
   const most = Math.max(...share, 1e-9)
   const toggle = (i: number) => {
@@ -101,21 +70,22 @@ export function Tree() {
     if (!next.delete(i)) next.add(i)
     setOpen(next)
   }
+  const nested = kids[-1].length < tree.length
   const rows: number[] = []
   const walk = (i: number) => {
-    rows.push(i)
+    if (i >= 0) rows.push(i)
     if (open.has(i)) kids[i].forEach(walk)
   }
-  tops.forEach(walk)
+  walk(-1)
   return (
     <Figure
       id="space"
       wide
       title="The space that was searched"
-      absent={tree.length ? '' : 'The space has no parameter.'}
+      absent={!tree.length && 'The space has no parameter.'}
       note={
-        (t ? `Matters: share for ${t.target === 'front' ? 'the front' : cut(t.target, 40)}, a group with all below it. ` : '') +
-        'Active: share of trials that have the parameter. Values: tried in grey, on the front in orange, each to its own height.'
+        (t ? `Matters: share for ${targetName(t.target)}, a group with all below it. ` : '') +
+        'Active: share of trials that have it. Values: tried in grey, on the front in orange, each to its own height.'
       }
     >
       <div class="scroll">
@@ -125,45 +95,33 @@ export function Tree() {
             {rows.map((i) => {
               const n = tree[i]
               const group = kids[i].length > 0
-              const there = n.columns.map((c) => 1 - (store.view.columns[c].missing ?? 0) / Math.max(trials.rows, 1))
-              const first = n.columns.find((c) => store.view.columns[c].kind !== 'text')
+              const there = n.columns.map((c) => 1 - (columns[c].missing ?? 0) / Math.max(trials.rows, 1))
+              const drawn = n.columns.filter((c) => columns[c].kind !== 'text').slice(0, 16)
               const name = cut(n.name, 40)
               return (
                 <tr key={i} class={group ? 'group' : undefined}>
-                  <th scope="row" style={{ paddingLeft: depth[i] * 18 + 'px' }} title={cut([n.path, n.doc].filter(Boolean).join(': '), 1000)}>
-                    {group ? (
-                      <button
-                        class="fold"
-                        aria-expanded={open.has(i)}
-                        aria-label={`${open.has(i) ? 'Close' : 'Open'} ${name}`}
-                        onClick={() => toggle(i)}
-                      />
-                    ) : (
-                      tops.length < tree.length && <span class="fold" />
+                  <th scope="row" style={{ paddingLeft: (depth[i] + Number(nested && !group)) * 18 + 'px' }} title={cut([n.path, n.doc].filter(Boolean).join(': '), 1000)}>
+                    {group && (
+                      <button class="fold" aria-expanded={open.has(i)} aria-label={`open ${name}`} onClick={() => toggle(i)}>
+                        {open.has(i) ? '▾' : '▸'}
+                      </button>
                     )}
-                    {first === undefined ? (
-                      name
-                    ) : (
-                      <button class="link" onClick={() => study(first)}>
+                    {drawn.length ? (
+                      <button class="link" onClick={() => study(drawn[0])}>
                         {name}
                       </button>
+                    ) : (
+                      name
                     )}
                     {group && !open.has(i) && <small class="muted"> {plural(below[i], 'parameter')}</small>}
                   </th>
                   <td title={cut(n.domain, 1000)}>
                     {cut(n.domain, 60)} <span class="muted">{n.domain ? n.unit : n.kind}</span>
-                    {n.when && <small class="when">if {cut(n.when, 80)}</small>}
+                    {n.when && <small class="when muted">if {cut(n.when, 80)}</small>}
                   </td>
-                  {t && (
-                    <Bar
-                      share={share[i]}
-                      most={most}
-                      colour={group && !n.columns.length ? '--faint' : undefined}
-                      text={share[i] > 0 ? percent(share[i]) : ''}
-                    />
-                  )}
-                  <td class="active muted">{there.length > 0 && percent(Math.max(...there))}</td>
-                  {first === undefined ? <td /> : <Spark ids={n.columns.filter((c) => store.view.columns[c].kind !== 'text')} />}
+                  {t && <Bar share={share[i]} most={most} colour={n.columns.length ? undefined : '--faint'} text={share[i] > 0 ? percent(share[i]) : ''} />}
+                  <td class="muted">{there.length > 0 && percent(Math.max(...there))}</td>
+                  <td class="spark">{drawn.length > 0 && <Lazy height={22}>{() => <Histogram ids={drawn} />}</Lazy>}</td>
                 </tr>
               )
             })}
@@ -172,4 +130,13 @@ export function Tree() {
       </div>
     </Figure>
   )
+}
+
+// sums adds to what nodes have what all below them have; children come after
+// their parents.
+function sums(of: (node: number) => number): number[] {
+  const { tree } = store.view
+  const out = tree.map((_, i) => of(i))
+  for (let i = tree.length - 1; i >= 0; i--) if (tree[i].parent >= 0) out[tree[i].parent] += out[i]
+  return out
 }

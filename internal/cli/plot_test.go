@@ -1,0 +1,8 @@
+package cli
+
+import "testing"
+
+func TestPlot(t *testing.T) {
+	t.Parallel()
+	script(t, "plot")
+}
