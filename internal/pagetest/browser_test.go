@@ -199,9 +199,12 @@ func (p *tab) shot(name string) {
 		return
 	}
 	p.run(chromedp.Sleep(150 * time.Millisecond))
-	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		p.t.Fatal(err)
+	ctx, cancel := context.WithTimeout(p.ctx, 20*time.Second)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil { // a picture for people, not a claim
+		p.t.Logf("no picture %s: %v", name, err)
+		return
 	}
 	if err := os.MkdirAll(pictures(), 0o777); err != nil {
 		p.t.Fatal(err)

@@ -106,6 +106,7 @@ type rows struct {
 	parents [][]int64
 	steps   []step
 	origin  time.Time
+	better  map[string]string // objective → which end is better
 
 	record  map[string]*column
 	metric  map[string]*column
@@ -125,7 +126,7 @@ type step struct {
 var times = []string{"queued", "started", "finished"}
 
 func newRows(rec store.Study, sh *shape.Shape, metrics []metric.Metric, better map[string]string) *rows {
-	r := &rows{shape: sh, origin: rec.Created, record: map[string]*column{}, metric: map[string]*column{}, param: map[string]*column{}}
+	r := &rows{shape: sh, origin: rec.Created, better: better, record: map[string]*column{}, metric: map[string]*column{}, param: map[string]*column{}}
 	add := func(name, kind, unit, doc string) *column {
 		c := &column{Column: Column{Name: name, Part: "record", Kind: kind, Unit: unit, Doc: doc}}
 		r.record[name] = c
@@ -151,13 +152,13 @@ func newRows(rec store.Study, sh *shape.Shape, metrics []metric.Metric, better m
 	add("error", "text", "", "what went wrong")
 	add("why", "text", "", "why it was proposed")
 	for _, m := range metrics {
-		r.addMetric(m, better)
+		r.addMetric(m)
 	}
 	return r
 }
 
-func (r *rows) addMetric(m metric.Metric, better map[string]string) *column {
-	c := &column{Column: Column{Name: m.Name, Part: "metric", Kind: "number", Unit: m.Unit, Doc: m.Doc, Better: better[m.Name]}}
+func (r *rows) addMetric(m metric.Metric) *column {
+	c := &column{Column: Column{Name: m.Name, Part: "metric", Kind: "number", Unit: m.Unit, Doc: m.Doc, Better: r.better[m.Name]}}
 	if c.Better == "" {
 		switch m.Direction {
 		case metric.Minimize:
@@ -219,7 +220,7 @@ func (r *rows) add(t *store.Trial) error {
 	if len(t.Values) > 0 && !r.declares(t.Values) {
 		for _, name := range slices.Sorted(maps.Keys(t.Values)) {
 			if r.metric[name] == nil {
-				r.addMetric(metric.Metric{Name: name}, nil).set(row, t.Values[name])
+				r.addMetric(metric.Metric{Name: name}).set(row, t.Values[name])
 			}
 		}
 	}
@@ -254,7 +255,7 @@ func (r *rows) parameter(p shape.Place, what string, kind string) *column {
 	}
 	name := string(p.Path) + what
 	c = &column{Column: Column{Name: name, Static: p.Part.Path, Part: "param", Kind: kind, Unit: p.Part.Unit, Doc: p.Part.Doc}}
-	c.key = append(slices.Clone(p.Key), int32(len(r.params)))
+	c.key = slices.Clone(p.Key)
 	r.param[name] = c
 	r.params = append(r.params, c)
 	return c

@@ -50,7 +50,7 @@ func (b *builder) matter(context.Context) error {
 	case len(at) == 0:
 		return missing(b.nothing())
 	case len(at) < fewest:
-		return missing(fmt.Sprintf("Only %s were measured; it takes %d to tell what matters.", term.Plural(int64(len(at)), "design"), fewest))
+		return missing(fmt.Sprintf("Only %s measured; it takes %d to tell what matters.", were(len(at), "design"), fewest))
 	}
 	factors := make([]metric.Factor, len(params))
 	for k, p := range params {
