@@ -97,11 +97,7 @@ duplicates: evaluate.`,
 
 // designsOf reads the designs of some trials.
 func (a *app) designsOf(ctx context.Context, arg string, numbers []int64) ([][]byte, error) {
-	s, err := a.subject(arg)
-	if err != nil {
-		return nil, err
-	}
-	r, err := a.read(ctx, s)
+	r, err := a.look(ctx, arg)
 	if err != nil {
 		return nil, err
 	}

@@ -38,11 +38,7 @@ objectives.`,
 			if byNumber == best {
 				return usagef("for example: daedalus export "+args[0]+" --best", "name one design, with --trial N or --best")
 			}
-			s, err := a.subject(args[0])
-			if err != nil {
-				return err
-			}
-			r, err := a.read(ctx, s)
+			r, err := a.look(ctx, args[0])
 			if err != nil {
 				return err
 			}

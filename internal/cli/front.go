@@ -566,11 +566,7 @@ the study runs. STUDY is the study file or its .db.`,
 
 // frontOfArg reads the front of the study that an argument names.
 func (a *app) frontOfArg(ctx context.Context, arg string) (*front, error) {
-	s, err := a.subject(arg)
-	if err != nil {
-		return nil, err
-	}
-	r, err := a.read(ctx, s)
+	r, err := a.look(ctx, arg)
 	if err != nil {
 		return nil, err
 	}

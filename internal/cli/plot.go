@@ -68,26 +68,18 @@ its .db; the study may be running.`,
 			if err != nil {
 				return err
 			}
-			s, err := a.subject(args[1])
-			if err != nil {
-				return err
-			}
-			r, err := a.read(ctx, s)
+			r, err := a.look(ctx, args[1])
 			if err != nil {
 				return err
 			}
 			defer r.Close()
-			src := r.source(s.arg)
+			src := r.source()
 			src.Rows, src.Bytes = 1_000_000, 1<<40 // a figure holds what a page has no room for
 			if baseline != "" {
 				if args[0] != "history" {
 					return usagef("history compares", "the figure %s has no --baseline", args[0])
 				}
-				bs, err := a.subject(baseline)
-				if err != nil {
-					return fmt.Errorf("--baseline: %w", err)
-				}
-				br, err := a.read(ctx, bs)
+				br, err := a.look(ctx, baseline)
 				if err != nil {
 					return fmt.Errorf("--baseline: %w", err)
 				}

@@ -35,22 +35,14 @@ The study may be running; STUDY is the study file or its .db.`,
 		ValidArgsFunction: completeStudy,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			s, err := a.subject(args[0])
-			if err != nil {
-				return err
-			}
-			r, err := a.read(ctx, s)
+			r, err := a.look(ctx, args[0])
 			if err != nil {
 				return err
 			}
 			defer r.Close()
-			src := r.source(s.arg)
+			src := r.source()
 			if baseline != "" {
-				bs, err := a.subject(baseline)
-				if err != nil {
-					return fmt.Errorf("--baseline: %w", err)
-				}
-				br, err := a.read(ctx, bs)
+				br, err := a.look(ctx, baseline)
 				if err != nil {
 					return fmt.Errorf("--baseline: %w", err)
 				}
@@ -58,7 +50,7 @@ The study may be running; STUDY is the study file or its .db.`,
 				src.Baseline = br
 			}
 			if out == "" {
-				out = filepath.Join(filepath.Dir(s.db), r.rec.Name+".html")
+				out = filepath.Join(filepath.Dir(r.subject.db), r.rec.Name+".html")
 			}
 			v, err := a.writeReport(ctx, out, src)
 			if err != nil || out == "-" {
@@ -83,14 +75,13 @@ The study may be running; STUDY is the study file or its .db.`,
 	return cmd
 }
 
-// source is what a view of a stored study is made from. arg is what the user
-// calls the study.
-func (r *reading) source(arg string) view.Source {
-	src := view.Source{Store: r.SQLite, File: shellWord(arg), Goal: r.goal, Engine: Version(), Made: time.Now()}
+// source is what a view of a stored study is made from.
+func (r *reading) source() view.Source {
+	src := view.Source{Store: r.SQLite, File: shellWord(r.subject.arg), Goal: r.goal, Engine: Version(), Made: time.Now()}
 	if r.file != nil {
 		src.Problem, src.Method, src.Budget = r.file.Config.Problem, r.file.Method, budgetText(r.file)
 	}
-	if r.named { // by its study file
+	if r.subject.file != nil { // named by its study file
 		src.Run, src.Enqueue = "daedalus run "+src.File, "daedalus enqueue "+src.File
 	}
 	return src

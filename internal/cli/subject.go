@@ -87,7 +87,7 @@ type reading struct {
 	goal metric.Goal     // zero if file is nil
 	why  error           // why file is nil though the study has a specification
 
-	named bool // the user named the study file, not the database
+	subject *subject // what the user named
 }
 
 // read opens the database of a subject. Other processes may be writing to it.
@@ -99,7 +99,7 @@ func (a *app) read(ctx context.Context, s *subject) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reading{SQLite: st, named: s.file != nil}
+	r := &reading{SQLite: st, subject: s}
 	if r.rec, err = st.Study(ctx); err != nil {
 		st.Close()
 		return nil, err
@@ -150,6 +150,15 @@ func (r *reading) metrics() []metric.Metric {
 		return nil
 	}
 	return ms
+}
+
+// look opens the database of the study that an argument names.
+func (a *app) look(ctx context.Context, arg string) (*reading, error) {
+	s, err := a.subject(arg)
+	if err != nil {
+		return nil, err
+	}
+	return a.read(ctx, s)
 }
 
 // trial reads one trial of the study that the user calls arg.

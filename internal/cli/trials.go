@@ -50,11 +50,7 @@ designs nested. The trials can be read while the study runs.`,
 				}
 				pick.States = append(pick.States, st)
 			}
-			s, err := a.subject(args[0])
-			if err != nil {
-				return err
-			}
-			r, err := a.read(ctx, s)
+			r, err := a.look(ctx, args[0])
 			if err != nil {
 				return err
 			}
