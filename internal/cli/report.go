@@ -26,7 +26,8 @@ whether to believe it, what to try next, and every trial down to its design. It
 needs no network and can be sent to anybody. "run" writes it at its end too.
 
 The page compares the search with random sampling if an evaluation costs next
-to nothing; --baseline compares it with another study of the same objectives.
+to nothing; --baseline compares it with another study that measured the same
+metrics, whatever its own objectives.
 The study may be running; STUDY is the study file or its .db.`,
 		Example: `  daedalus report phone-net.yaml                   # writes phone-net.html beside it
   daedalus report tuning.db -o tuning.html

@@ -173,7 +173,7 @@ func (p *tab) until(what, js string) {
 	}
 }
 
-// center returns the middle of an element, scrolled into view.
+// box returns the place and size of an element, scrolled into view.
 func (p *tab) box(selector string) (x, y, width, height float64) {
 	p.t.Helper()
 	r := eval[[]float64](p, fmt.Sprintf(`(() => {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,7 +146,7 @@ func TestReportsShowWhatTheyPromise(t *testing.T) {
 			if title := eval[string](p, "document.title"); title != s.name {
 				t.Errorf("the title is %q, want %q", title, s.name)
 			}
-			if text := eval[string](p, "document.querySelector('#summary').innerText"); !strings.Contains(text, "Among ") && !strings.Contains(text, "which ") {
+			if text := eval[string](p, "document.querySelector('#summary').innerText"); !strings.Contains(text, "Among ") || !strings.Contains(text, "?") {
 				t.Errorf("the summary has no question: %.300q", text)
 			}
 			if empty := p.walk(); len(empty) > 0 {
@@ -186,7 +187,7 @@ func TestReportsShowWhatTheyPromise(t *testing.T) {
 	}
 }
 
-// chips returns how many trials the page says are selected, and of how many.
+// selected returns how many trials the page says are selected, and of how many.
 func (p *tab) selected() (n, of int) {
 	p.t.Helper()
 	text := eval[string](p, "document.querySelector('.selection b')?.innerText ?? ''")
@@ -280,7 +281,7 @@ func TestBrushingSelectsEverywhere(t *testing.T) {
 	if want := inside(t, db, ranges); math.Abs(float64(n-want)) > 1 || n == 0 || n == of {
 		t.Errorf("%d trials are selected, %d lie in %v", n, want, ranges)
 	}
-	_, _, _, _ = p.box("#trial-table")
+	p.box("#trial-table")
 	p.until("the table to follow", fmt.Sprintf(`document.querySelector('#trial-table h3').innerText.startsWith('%d of 500')`, n))
 	p.shot("brushed")
 
@@ -296,8 +297,6 @@ func TestBrushingSelectsEverywhere(t *testing.T) {
 	eval[bool](p, `([...document.querySelectorAll('.selection button')].find((b) => b.innerText === 'clear all').click(), true)`)
 	p.until("nothing selected", "!document.querySelector('.selection')")
 	x, y, w, h = p.box("#parallel canvas")
-	left := eval[float64](p, `(() => { const a = document.querySelector('#parallel svg text'); return a.getBoundingClientRect().x + a.getBoundingClientRect().width / 2 })()`)
-	_, _ = left, w
 	for dx := 0.0; dx < w/3; dx += 6 { // find an axis
 		p.drag(x+dx, y+h*0.3, x+dx, y+h*0.6, 3)
 		if eval[bool](p, "!!document.querySelector('.selection b')") {
@@ -456,7 +455,7 @@ func TestPrints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pages := bytes.Count(pdf, []byte("/Type /Page\n")) + bytes.Count(pdf, []byte("/Type /Page/")); !bytes.HasPrefix(pdf, []byte("%PDF")) || pages > 40 {
+	if pages := len(regexp.MustCompile(`/Type\s*/Page\b[^s]`).FindAll(pdf, -1)); pages == 0 || pages > 20 {
 		t.Errorf("%d bytes, %d pages", len(pdf), pages)
 	}
 	if pictures() != "" {

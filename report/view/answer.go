@@ -24,10 +24,7 @@ func (b *builder) answer(ctx context.Context) error {
 	n := term.Plural(int64(len(b.best)), "design")
 	limits := make([]string, len(b.src.Goal.Limits))
 	for i, l := range b.src.Goal.Limits {
-		limits[i] = fmt.Sprintf("%s %s %v", l.Metric, symbol(l.Op), l.Bound)
-		if u := b.unit(l.Metric); u != "" {
-			limits[i] += " " + u
-		}
+		limits[i] = b.limit(l)
 	}
 	switch {
 	case !f.Feasible:
@@ -40,23 +37,17 @@ func (b *builder) answer(ctx context.Context) error {
 		a.Headline += "."
 	default:
 		var ends []string
-		for k, o := range b.view.Goal.Objectives {
+		for _, o := range b.view.Goal.Objectives {
 			if o.Column < 0 {
 				continue
 			}
 			c := b.rows.columns[o.Column]
-			low, high := c.xs[b.end(k)], c.xs[f.Rows[0]]
-			for _, row := range f.Rows {
-				if b.rows.loss[row][k] >= b.rows.loss[b.worst(k)][k] {
-					high = c.xs[row]
-				}
+			xs := make([]float64, len(f.Rows))
+			for i, row := range f.Rows {
+				xs[i] = c.xs[row]
 			}
-			low, high = min(low, high), max(low, high)
-			unit := ""
-			if c.Unit != "" {
-				unit = " " + c.Unit
-			}
-			ends = append(ends, fmt.Sprintf("%s from %s to %s%s", o.Metric, term.Number(low), term.Number(high), unit))
+			low, high := extremes(xs)
+			ends = append(ends, strings.TrimSpace(fmt.Sprintf("%s from %s to %s %s", o.Metric, term.Number(low), term.Number(high), c.Unit)))
 		}
 		a.Headline = fmt.Sprintf("%s on the front, with %s.", are(len(b.best), "design"), and(ends))
 	}
@@ -125,17 +116,6 @@ func (b *builder) end(k int) int {
 	return best
 }
 
-// worst returns the member of the front that is worst in an objective.
-func (b *builder) worst(k int) int {
-	worst := b.view.Front.Rows[0]
-	for _, row := range b.view.Front.Rows {
-		if b.rows.loss[row][k] > b.rows.loss[worst][k] {
-			worst = row
-		}
-	}
-	return worst
-}
-
 // values writes the value of an objective with its unit.
 func (b *builder) values(row, k int) string {
 	if k >= len(b.view.Goal.Objectives) || b.view.Goal.Objectives[k].Column < 0 {
@@ -143,11 +123,7 @@ func (b *builder) values(row, k int) string {
 	}
 	o := b.view.Goal.Objectives[k]
 	c := b.rows.columns[o.Column]
-	s := o.Metric + " " + term.Number(c.xs[row])
-	if c.Unit != "" {
-		s += " " + c.Unit
-	}
-	return s
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", o.Metric, term.Number(c.xs[row]), c.Unit))
 }
 
 // truth compares with the true front if the problem knows it.
@@ -234,8 +210,8 @@ func (b *builder) advise() {
 		}
 		say("Take a design out: `daedalus export %s --trial %d`", b.src.File, b.rows.numbers[row])
 	}
-	if h := b.view.History; h != nil && h.Baseline != nil && strings.HasPrefix(h.Baseline.Ahead, "The baseline is ahead") {
-		say("Random sampling did better: try another method or another seed.")
+	if h := b.view.History; h != nil && h.Baseline != nil && h.Baseline.behind {
+		say("The baseline (%s) did better: try another method or another seed.", h.Baseline.What)
 	}
 	if b.counts[store.Waiting] > 0 && !b.view.Study.Running {
 		say("%s still waiting; the next run takes them.", are(int(b.counts[store.Waiting]), "trial"))

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/search/illuminate"
@@ -29,7 +28,7 @@ func (b *builder) qualityDiversity() (*archive, error) {
 	default:
 		return nil, nil
 	}
-	if b.m != 1 || len(o.Measures) == 0 {
+	if b.m != 1 || len(o.Measures) == 0 || len(b.src.Goal.Objectives) != 1 {
 		return nil, nil
 	}
 	a, err := o.NewArchive(b.rec.Seed)
@@ -54,58 +53,52 @@ func (a *archive) offer(number int64, state store.State, loss []float64, violati
 	a.Add(0-loss[0], a.at, illuminate.Entry{ID: number})
 }
 
-// elites fills the archive from all trials, for a study of which a page holds
-// only some, and returns the indexes of the front and of the elites.
-func (b *builder) elites(ctx context.Context) ([]int, error) {
-	a, err := b.qualityDiversity()
-	if a == nil || err != nil {
-		return b.best, err
+// fillFromStore fills the archive from all trials, for a study of which a page
+// holds only some.
+func (b *builder) fillFromStore(ctx context.Context) (err error) {
+	if b.kept, err = b.qualityDiversity(); b.kept == nil || err != nil {
+		return err
 	}
 	for t, err := range b.src.Store.Trials(ctx, store.Filter{States: []store.State{store.Complete}, To: b.numbers[len(b.numbers)-1] + 1, NoSteps: true}) {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		a.offer(t.Number, t.State, t.Loss, t.Violation, func(name string) (float64, bool) { x, ok := t.Values[name]; return x, ok })
+		b.kept.offer(t.Number, t.State, t.Loss, t.Violation, func(name string) (float64, bool) { x, ok := t.Values[name]; return x, ok })
 	}
-	b.kept = a
-	wanted := slices.Clone(b.best)
-	for e := range a.Elites() {
-		if i, ok := slices.BinarySearch(b.numbers, e.Item.ID); ok {
-			wanted = append(wanted, i)
-		}
+	return nil
+}
+
+// fillFromRows fills the archive from the rows while they are all there.
+func (b *builder) fillFromRows() (err error) {
+	if b.kept, err = b.qualityDiversity(); b.kept == nil || err != nil {
+		return err
 	}
-	return wanted, nil
+	r := b.rows
+	for row := range r.n {
+		b.kept.offer(r.numbers[row], r.state[row], r.loss[row], r.miss[row], func(name string) (float64, bool) {
+			c := r.metric[name]
+			if r.find(c) < 0 {
+				return 0, false
+			}
+			return c.xs[row], c.xs[row] == c.xs[row]
+		})
+	}
+	return nil
 }
 
 // archive describes what a quality-diversity method found.
 func (b *builder) archive(context.Context) error {
 	a := b.kept
 	if a == nil {
-		var err error
-		if a, err = b.qualityDiversity(); a == nil || err != nil {
-			return err
-		}
-		r := b.rows
-		for row := range r.n {
-			a.offer(r.numbers[row], r.state[row], r.loss[row], r.miss[row], func(name string) (float64, bool) {
-				c := r.metric[name]
-				if r.find(c) < 0 {
-					return 0, false
-				}
-				return c.xs[row], c.xs[row] == c.xs[row]
-			})
-		}
+		return nil
 	}
 	if a.Len() == 0 {
 		b.view.Missing["archive"] = "No design is in the archive: none was measured that keeps every limit and has the measures."
 		return nil
 	}
 	out := &Archive{
-		Kind: "grid", Objective: b.view.Goal.Objectives[0].Column, Better: "low",
+		Kind: "grid", Objective: b.view.Goal.Objectives[0].Column, Better: better(b.src.Goal.Objectives[0].Direction),
 		Cells: a.Cells(), Coverage: a.Coverage(), QDScore: a.QDScore(0),
-	}
-	if b.src.Goal.Objectives[0].Direction == metric.Maximize {
-		out.Better = "high"
 	}
 	for _, m := range a.options.Measures {
 		out.Measures = append(out.Measures, Measure{

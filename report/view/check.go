@@ -339,10 +339,7 @@ func (b *builder) checkPredictable() *Check {
 	worst := 1.0
 	for k := range b.m {
 		rho := metric.Spearman(predicted[k], actual[k])
-		name := fmt.Sprintf("objective %d", k+1)
-		if k < len(b.src.Goal.Objectives) {
-			name = b.src.Goal.Objectives[k].Metric
-		}
+		name := b.objective(k)
 		if math.IsNaN(rho) {
 			words = append(words, name+" is constant")
 			continue
@@ -433,15 +430,10 @@ func (b *builder) checkNoise() *Check {
 		sd := math.Sqrt(within / n)
 		slices.Sort(values)
 		spread := values[len(values)*9/10] - values[len(values)/10]
-		name, unit := fmt.Sprintf("objective %d", k+1), ""
-		if k < len(b.src.Goal.Objectives) {
-			name = b.src.Goal.Objectives[k].Metric
-			unit = " " + b.unit(name)
-		}
 		if spread > 0 {
 			worst = max(worst, sd/spread)
 		}
-		words = append(words, strings.TrimRight(fmt.Sprintf("%s %s%s", name, term.Number(sd), unit), " "))
+		words = append(words, strings.TrimSpace(fmt.Sprintf("%s %s %s", b.objective(k), term.Number(sd), b.unit(b.objective(k)))))
 	}
 	c := &Check{ID: "noise", Level: "good", Title: "Measurements repeat"}
 	c.Text = fmt.Sprintf("Standard deviation between %s of equal designs: %s.", term.Plural(int64(repeated+1), "measurement"), strings.Join(words, ", "))

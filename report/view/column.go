@@ -160,12 +160,7 @@ func newRows(rec store.Study, sh *shape.Shape, metrics []metric.Metric, better m
 func (r *rows) addMetric(m metric.Metric) *column {
 	c := &column{Column: Column{Name: m.Name, Part: "metric", Kind: "number", Unit: m.Unit, Doc: m.Doc, Better: r.better[m.Name]}}
 	if c.Better == "" {
-		switch m.Direction {
-		case metric.Minimize:
-			c.Better = "low"
-		case metric.Maximize:
-			c.Better = "high"
-		}
+		c.Better = better(m.Direction)
 	}
 	r.metric[m.Name] = c
 	r.metrics = append(r.metrics, c)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/daedalus-search/daedalus/internal/rng"
 	"github.com/daedalus-search/daedalus/internal/term"
@@ -203,14 +204,7 @@ func (b *builder) volumeUnit() string {
 			words = append(words, u)
 		}
 	}
-	s := ""
-	for i, w := range words {
-		if i > 0 {
-			s += "·"
-		}
-		s += w
-	}
-	return s
+	return strings.Join(words, "·")
 }
 
 // corners returns where a curve changes, and its end.
@@ -242,14 +236,13 @@ func (b *builder) baselines(ctx context.Context, n int) (runs []*run, what, why 
 		if err != nil {
 			return nil, "", "", err
 		}
-		_, losses, violations, states, err := st.Scores(ctx)
+		r, err := b.rerun(ctx, st)
 		if err != nil {
 			return nil, "", "", err
 		}
-		if len(states) == 0 || len(losses) != len(states)*b.m {
-			return nil, "", fmt.Sprintf("The study %s has no trials with %s.", rec.Name, term.Plural(int64(b.m), "objective")), nil
+		if len(metric.Best(r.losses, r.m, r.miss)) == 0 {
+			return nil, "", fmt.Sprintf("The study %s has no trial that measured what counts here.", rec.Name), nil
 		}
-		r, _ := runOf(b.m, losses, violations, states)
 		return []*run{r}, fmt.Sprintf("%s, %s", rec.Name, rec.Searcher), "", nil
 	}
 	hint := "To compare with random sampling, run the study with `--set search=random --out random` and give its database to `daedalus report --baseline`."
@@ -307,6 +300,32 @@ func (b *builder) baselines(ctx context.Context, n int) (runs []*run, what, why 
 // mostCorners bounds the points of a baseline.
 const mostCorners = 400
 
+// rerun scores the trials of another study by the goal of this one: its own
+// losses may be of other objectives.
+func (b *builder) rerun(ctx context.Context, st store.Store) (*run, error) {
+	r := &run{m: b.m}
+	for t, err := range st.Trials(ctx, store.Filter{NoSteps: true}) {
+		if err != nil {
+			return nil, err
+		}
+		switch t.State {
+		case store.Complete:
+			s := metric.Score{Loss: t.Loss, Violation: t.Violation}
+			if len(b.src.Goal.Objectives) > 0 {
+				s = b.src.Goal.Score(t.Values)
+			}
+			if len(s.Loss) == b.m && s.OK() {
+				r.add(s)
+			} else {
+				r.fail()
+			}
+		case store.Failed, store.Infeasible, store.Pruned:
+			r.fail()
+		}
+	}
+	return r, nil
+}
+
 // compare draws the band of the baselines and says who is ahead.
 func (b *builder) compare(values []float64, others []*run, ref []float64, what, better string) (*Baseline, error) {
 	curves := make([][]float64, len(others))
@@ -345,12 +364,13 @@ func (b *builder) compare(values []float64, others []*run, ref []float64, what, 
 		out.Ahead = "The baseline found no design that keeps every limit."
 		return out, nil
 	}
-	out.Ahead = ahead(values, out, better)
+	out.Ahead, out.behind = ahead(values, out, better)
 	return out, nil
 }
 
-// ahead compares a curve with the median of the baseline, in one sentence.
-func ahead(values []float64, base *Baseline, better string) string {
+// ahead compares a curve with the median of the baseline, in one sentence, and
+// says whether it reaches less.
+func ahead(values []float64, base *Baseline, better string) (words string, behind bool) {
 	beats := func(x, y float64) bool {
 		if better == "low" {
 			return x <= y
@@ -368,25 +388,25 @@ func ahead(values []float64, base *Baseline, better string) string {
 			if f := float64(spent) / float64(i+1); f >= 1.15 {
 				s += fmt.Sprintf(": %s times fewer", trimmed(f))
 			}
-			return s + "."
+			return s + ".", false
 		}
 	}
 	last := values[min(len(values), spent)-1]
 	switch {
 	case math.IsNaN(last):
-		return "The search found no design that keeps every limit; the baseline did."
+		return "The search found no design that keeps every limit; the baseline did.", true
 	case last == goal:
-		return "The search ended where the baseline did."
+		return "The search ended where the baseline did.", false
 	case beats(last, goal):
-		return "The search is ahead of the baseline."
+		return "The search is ahead of the baseline.", false
 	}
 	// Where was the baseline when it had what the search ended with?
 	for k, x := range base.Middle {
 		if beats(x, last) {
-			return fmt.Sprintf("The baseline is ahead: after %s evaluations it has what the search has after %s.", term.Int(int64(base.Trials[k])), term.Int(int64(min(len(values), spent))))
+			return fmt.Sprintf("The baseline is ahead: after %s evaluations it has what the search has after %s.", term.Int(int64(base.Trials[k])), term.Int(int64(min(len(values), spent)))), true
 		}
 	}
-	return "The baseline is ahead."
+	return "The baseline is ahead.", true
 }
 
 // trimmed writes a factor with two digits.

@@ -86,11 +86,7 @@ func (b *builder) matter(context.Context) error {
 	}
 	var good []bool
 	if b.m == 1 {
-		target := "objective"
-		if len(b.src.Goal.Objectives) == 1 {
-			target = b.src.Goal.Objectives[0].Metric
-		}
-		good = rate(target, losses, 1, "by "+target)
+		good = rate(b.objective(0), losses, 1, "by "+b.objective(0))
 	} else {
 		good = rate("front", losses, b.m, "by non-dominated rank")
 		for k := range b.m {
@@ -98,11 +94,7 @@ func (b *builder) matter(context.Context) error {
 			for i := range single {
 				single[i] = losses[i*b.m+k]
 			}
-			target := fmt.Sprintf("objective %d", k+1)
-			if k < len(b.src.Goal.Objectives) {
-				target = b.src.Goal.Objectives[k].Metric
-			}
-			rate(target, single, 1, "by "+target)
+			rate(b.objective(k), single, 1, "by "+b.objective(k))
 		}
 	}
 	if len(b.view.Importance) == 0 {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/daedalus-search/daedalus/internal/shape"
@@ -173,24 +174,19 @@ func (b *builder) read(ctx context.Context) (err error) {
 		most = maxRows
 	}
 	n := len(b.numbers)
-	better := map[string]string{}
+	wanted := map[string]string{}
 	for _, o := range b.src.Goal.Objectives {
-		switch {
-		case o.Target != nil:
-		case o.Direction == metric.Maximize:
-			better[o.Metric] = "high"
-		default:
-			better[o.Metric] = "low"
+		if o.Target == nil {
+			wanted[o.Metric] = better(o.Direction)
 		}
 	}
-	wanted := b.best
-	if n > most {
-		if wanted, err = b.elites(ctx); err != nil {
+	if n > most { // the elites must be known to be among the rows
+		if err := b.fillFromStore(ctx); err != nil {
 			return err
 		}
 	}
-	keep := spread(n, most, wanted)
-	b.rows = newRows(b.rec, b.shape, b.metrics, better)
+	keep := spread(n, most, b.mustKeep())
+	b.rows = newRows(b.rec, b.shape, b.metrics, wanted)
 	if n > 0 {
 		i, k := 0, 0
 		for t, err := range b.src.Store.Trials(ctx, store.Filter{To: b.numbers[n-1] + 1}) {
@@ -213,20 +209,20 @@ func (b *builder) read(ctx context.Context) (err error) {
 		}
 	}
 	b.rows.done()
+	if n <= most {
+		if err := b.fillFromRows(); err != nil {
+			return err
+		}
+	}
 	notes, err := b.fit()
 	if err != nil {
 		return err
 	}
 	if len(keep) < n {
-		notes = append([]string{fmt.Sprintf("The page holds %s of %s trials: the front and an even sample of the rest. The front and the history are over all of them.",
+		notes = append([]string{fmt.Sprintf("The page holds %s of %s trials: the front and an even sample of the rest. Front, history and archive are over all of them.",
 			term.Int(int64(b.rows.n)), term.Int(int64(n)))}, notes...)
 	}
-	for i, s := range notes {
-		if i > 0 {
-			b.view.Trials.Note += " "
-		}
-		b.view.Trials.Note += s
-	}
+	b.view.Trials.Note = strings.Join(notes, " ")
 	b.view.Trials.Rows = b.rows.n
 	b.row = make(map[int64]int, b.rows.n)
 	for r, number := range b.rows.numbers {
@@ -251,8 +247,10 @@ func spread(n, most int, wanted []int) []int {
 		if left == 0 {
 			break
 		}
-		chosen[i] = true
-		left--
+		if !chosen[i] {
+			chosen[i] = true
+			left--
+		}
 	}
 	if left > 0 {
 		for k := range left {
@@ -306,13 +304,9 @@ func (b *builder) fit() (notes []string, err error) {
 	notes = append(notes, "Numbers of parameters are kept with seven digits; the study file has them exactly.")
 	if rounded > limit {
 		n := r.n
-		must := make([]int, 0, len(b.best))
-		at := map[int64]int{}
-		for row, number := range r.numbers {
-			at[number] = row
-		}
-		for _, i := range b.best {
-			if row, ok := at[b.numbers[i]]; ok {
+		var must []int
+		for _, i := range b.mustKeep() {
+			if row, ok := slices.BinarySearch(r.numbers, b.numbers[i]); ok {
 				must = append(must, row)
 			}
 		}
@@ -321,6 +315,20 @@ func (b *builder) fit() (notes []string, err error) {
 			term.Int(int64(len(r.params))), term.Int(int64(r.n)), term.Int(int64(n))))
 	}
 	return notes, nil
+}
+
+// mustKeep returns the trials, as indexes of numbers, that a page must hold: the
+// front and the archive.
+func (b *builder) mustKeep() []int {
+	out := slices.Clone(b.best)
+	if b.kept != nil {
+		for e := range b.kept.Elites() {
+			if i, ok := slices.BinarySearch(b.numbers, e.Item.ID); ok {
+				out = append(out, i)
+			}
+		}
+	}
+	return out
 }
 
 // goal ties the objectives and limits to columns.
@@ -395,14 +403,7 @@ func (b *builder) verify(ctx context.Context) error {
 	verifier, verifies := p.(problem.Verifier)
 	if verifies {
 		for _, m := range verifier.VerifyMetrics() {
-			better := ""
-			switch m.Direction {
-			case metric.Minimize:
-				better = "low"
-			case metric.Maximize:
-				better = "high"
-			}
-			f.Verified = append(f.Verified, VerifiedPart{Metric: m.Name, Unit: m.Unit, Better: better})
+			f.Verified = append(f.Verified, VerifiedPart{Metric: m.Name, Unit: m.Unit, Better: better(m.Direction)})
 		}
 	}
 	if !labels && !verifies {

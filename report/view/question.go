@@ -46,15 +46,10 @@ func (b *builder) question() string {
 	}
 	var hard, soft []string
 	for _, l := range b.src.Goal.Limits {
-		unit := b.unit(l.Metric)
-		if unit != "" {
-			unit = " " + unit
-		}
-		text := fmt.Sprintf("%s %s %v%s", l.Metric, symbol(l.Op), l.Bound, unit)
 		if l.Soft != 0 {
-			soft = append(soft, text)
+			soft = append(soft, b.limit(l))
 		} else {
-			hard = append(hard, text)
+			hard = append(hard, b.limit(l))
 		}
 	}
 	if len(hard) > 0 {
@@ -65,6 +60,31 @@ func (b *builder) question() string {
 	}
 	s.WriteString("?")
 	return s.String()
+}
+
+// limit writes a limit for people: "params_m ≤ 1 M".
+func (b *builder) limit(l metric.Limit) string {
+	return strings.TrimSpace(fmt.Sprintf("%s %s %v %s", l.Metric, symbol(l.Op), l.Bound, b.unit(l.Metric)))
+}
+
+// objective names an objective by its number; a study made by a program may not
+// say what its losses are.
+func (b *builder) objective(k int) string {
+	if k < len(b.src.Goal.Objectives) {
+		return b.src.Goal.Objectives[k].Metric
+	}
+	return fmt.Sprintf("objective %d", k+1)
+}
+
+// better says which end of a metric is wanted, "" if neither is.
+func better(d metric.Direction) string {
+	switch d {
+	case metric.Minimize:
+		return "low"
+	case metric.Maximize:
+		return "high"
+	}
+	return ""
 }
 
 // symbol writes a comparison for people.

@@ -100,7 +100,8 @@ type Limit struct {
 }
 
 // Trials counts the trials. A study larger than a view can hold is sampled: the
-// analyses are over all trials, the rows over some.
+// front, the history and the archive are over all trials; rows, and what else is
+// computed of them, over some.
 type Trials struct {
 	Total  int              `json:"total"`
 	Rows   int              `json:"rows"`
@@ -213,6 +214,7 @@ type Baseline struct {
 	Middle []float64 `json:"middle"`
 	High   []float64 `json:"high"`
 	Ahead  string    `json:"ahead"` // the comparison in one sentence
+	behind bool      // the study reaches less
 }
 
 // An Archive is what a quality-diversity method found.

@@ -407,9 +407,13 @@ func TestArchiveIsTheSearchers(t *testing.T) {
 		"cvt":  {Measures: []illuminate.Measure{{Metric: "speed", High: 4}, {Metric: "mb", Low: 8, High: 64}}, CVT: &illuminate.CVT{Cells: 40}},
 	} {
 		src, res := searched(t, formula{parse(t, mixed)}, goal, m, 600)
-		for _, most := range []int{0, 100} { // also where a page holds only part of the trials
-			src.Rows = most
+		// Also where a page holds only part of the trials, for either reason.
+		for _, bound := range []struct{ rows, bytes int }{{}, {rows: 100}, {bytes: 8_000}} {
+			src.Rows, src.Bytes = bound.rows, bound.bytes
 			v := look(t, src)
+			if bound.rows+bound.bytes > 0 && v.Trials.Rows == v.Trials.Total {
+				t.Errorf("%s: the page holds all %d trials", name, v.Trials.Total)
+			}
 			number := numbers(t, v, columnOf(t, v, "number"))
 			got, want := map[int]int64{}, map[int]int64{}
 			for _, e := range v.Archive.Elites {
@@ -419,7 +423,7 @@ func TestArchiveIsTheSearchers(t *testing.T) {
 				want[e.Cell] = e.Trial
 			}
 			if fmt.Sprint(got) != fmt.Sprint(want) {
-				t.Errorf("%s, %d rows: elites %v, the searcher's are %v", name, most, got, want)
+				t.Errorf("%s, %+v: elites %v, the searcher's are %v", name, bound, got, want)
 			}
 			if v.Archive.QDScore != res.Archive.QDScore || v.Archive.Coverage != res.Archive.Coverage || v.Archive.Kind != name {
 				t.Errorf("%s: score %v, coverage %v; want %v, %v", name, v.Archive.QDScore, v.Archive.Coverage, res.Archive.QDScore, res.Archive.Coverage)
@@ -428,6 +432,45 @@ func TestArchiveIsTheSearchers(t *testing.T) {
 				t.Errorf("%d centroids, want 40", len(v.Archive.Centroids))
 			}
 		}
+	}
+}
+
+// TestBaselineIsJudgedAlike compares with a study of other objectives, which
+// measured the same, and with one that did not.
+func TestBaselineIsJudgedAlike(t *testing.T) {
+	t.Parallel()
+	src, _ := searched(t, formula{parse(t, mixed)}, twoGoals, sample.Random{}, 40)
+	other := metric.Goal{Objectives: []metric.Objective{{Metric: "speed", Direction: metric.Minimize}, {Metric: "mb", Direction: metric.Maximize}}}
+	base, _ := searched(t, formula{parse(t, mixed)}, other, evolve.NSGA2{}, 300)
+	same, _ := searched(t, formula{parse(t, mixed)}, twoGoals, evolve.NSGA2{}, 300)
+	src.Baseline = base.Store
+	v := look(t, src)
+	var losses []float64
+	for tr, err := range base.Store.Trials(t.Context(), store.Filter{States: []store.State{store.Complete}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := twoGoals.Score(tr.Values); s.Feasible() {
+			losses = append(losses, s.Loss...)
+		}
+	}
+	b := v.History.Baseline
+	want := metric.Hypervolume(losses, 2, []float64{v.History.Reference[0], -v.History.Reference[1]})
+	if got := b.Middle[len(b.Middle)-1]; math.Abs(got-want) > 1e-9*want || want == 0 {
+		t.Errorf("the baseline ends at %v; judged by the study's goal its front has %v", got, want)
+	}
+	src.Baseline = same.Store
+	v = look(t, src)
+	if !v.History.Baseline.behind || !slices.ContainsFunc(v.Answer.Advice, func(s string) bool { return strings.Contains(s, "did better") }) {
+		t.Errorf("40 random trials are not behind 300 of NSGA-II: %q, advice %q", v.History.Baseline.Ahead, v.Answer.Advice)
+	}
+	stranger := store.Memory(store.Study{Name: "stranger"})
+	if err := stranger.Save(t.Context(), store.Trial{Number: 0, State: store.Complete, Design: []byte("{}"), Values: map[string]float64{"x": 1}, Loss: []float64{1, 2}}); err != nil {
+		t.Fatal(err)
+	}
+	src.Baseline = stranger
+	if v = look(t, src); v.History.Baseline != nil || !strings.Contains(v.Missing["baseline"], "stranger") {
+		t.Errorf("a study that measured something else: %+v, %q", v.History.Baseline, v.Missing["baseline"])
 	}
 }
 
