@@ -43,13 +43,17 @@ func (s scale) back(share float64) float64 {
 	return s.low + share*(s.high-s.low)
 }
 
+// smallest is the least number with all its digits: of smaller ones math.Log
+// cannot be relied upon.
+const smallest = 0x1p-1022
+
 // sound makes a range that can be drawn of one that may be empty, and leaves
 // room at its ends, as a share of it.
 func (a *Axis) sound(room float64) {
 	if !(a.Low <= a.High) || math.IsInf(a.Low, 0) || math.IsInf(a.High, 0) {
 		a.Low, a.High, a.Log = 0, 1, false
 	}
-	if a.Log && a.Low <= 0 {
+	if a.Log && a.Low < smallest {
 		a.Log = false
 	}
 	if a.Log {
@@ -58,9 +62,7 @@ func (a *Axis) sound(room float64) {
 			d = math.Ln2
 		}
 		a.Low, a.High = a.Low*math.Exp(-d), a.High*math.Exp(d)
-		if !(a.Low > 0) || math.IsInf(a.High, 0) { // at the very ends of what a number can be
-			a.Low, a.High = max(a.Low, math.SmallestNonzeroFloat64), min(a.High, math.MaxFloat64)
-		}
+		a.Low, a.High = max(a.Low, smallest), min(a.High, math.MaxFloat64) // at the very ends of what a number can be
 		return
 	}
 	size := max(math.Abs(a.Low), math.Abs(a.High))
@@ -118,7 +120,7 @@ func linearTicks(low, high, about float64, whole bool) []tick {
 		step = max(step, 1)
 	}
 	var xs []float64
-	for k := math.Ceil(low/step - 1e-9); k*step <= high+step*1e-9 && len(xs) < 100; k++ {
+	for k := math.Ceil(low/step - 1e-9); k*step-high <= step*1e-9 && len(xs) < 100; k++ { // high+… may overflow
 		x, _ := strconv.ParseFloat(strconv.FormatFloat(k*step, 'g', 12, 64), 64)
 		xs = append(xs, x+0) // no negative zero
 	}
