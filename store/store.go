@@ -188,6 +188,10 @@ type Store interface {
 	// Trials yields the chosen trials in order of their number. The loop may
 	// take as long as it likes and may call the store. After an error the
 	// sequence ends.
+	//
+	// A long sequence is read in pages, each as of one moment: if the study is
+	// written meanwhile, later pages are younger, and a trial that still ran
+	// may be followed by ones that began after it ended.
 	Trials(ctx context.Context, f Filter) iter.Seq2[Trial, error]
 
 	// Trial returns one trial, or [ErrNotFound].
