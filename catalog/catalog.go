@@ -7,6 +7,7 @@ package catalog
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/daedalus-search/daedalus/internal/source"
 	"github.com/daedalus-search/daedalus/problem"
@@ -14,11 +15,6 @@ import (
 	"github.com/daedalus-search/daedalus/problems/external"
 	"github.com/daedalus-search/daedalus/problems/nasbench201"
 	"github.com/daedalus-search/daedalus/search"
-	"github.com/daedalus-search/daedalus/search/evolve"
-	"github.com/daedalus-search/daedalus/search/illuminate"
-	"github.com/daedalus-search/daedalus/search/local"
-	"github.com/daedalus-search/daedalus/search/model"
-	"github.com/daedalus-search/daedalus/search/sample"
 	"github.com/daedalus-search/daedalus/space"
 )
 
@@ -36,62 +32,7 @@ type Searcher struct {
 
 // Searchers returns the search methods in the order in which they are listed.
 func Searchers() []Searcher {
-	return []Searcher{
-		{
-			Name: "random", Doc: "independent draws from the prior of the space", Source: "baseline",
-			Spaces: "all", Objectives: "any", Cost: "µs, flat",
-			Advice:  "the baseline that everything else must beat",
-			Options: func() search.Method { return new(sample.Random) },
-		},
-		{
-			Name: "grid", Doc: "every combination of levels, in shuffled order", Source: "baseline",
-			Spaces: "all but open grammars", Objectives: "any", Cost: "µs, flat",
-			Advice:  "small finite spaces, which it searches completely",
-			Options: func() search.Method { return new(sample.Grid) },
-		},
-		{
-			Name: "sobol", Doc: "scrambled Sobol sequence: draws that fill the space evenly", Source: "Sobol 1967; Owen 1995; Joe and Kuo 2008",
-			Spaces: "all but grammars", Objectives: "any", Cost: "µs, flat",
-			Advice:  "first looks, designs of experiments, very parallel runs",
-			Options: func() search.Method { return new(sample.Sobol) },
-		},
-		{
-			Name: "local", Doc: "hill climbing over one-edit neighbours, with restarts", Source: "White, Nolen and Savani 2020",
-			Spaces: "all", Objectives: "any", Cost: "µs, flat",
-			Advice:  "discrete spaces with some structure and few hundred trials",
-			Options: func() search.Method { return new(local.LocalSearch) },
-		},
-		{
-			Name: "annealing", Doc: "simulated annealing with a calibrated temperature", Source: "Kirkpatrick, Gelatt and Vecchi 1983",
-			Spaces: "all", Objectives: "any", Cost: "µs, flat",
-			Advice:  "rugged landscapes, one evaluation at a time",
-			Options: func() search.Method { return new(local.Annealing) },
-		},
-		{
-			Name: "regularized", Doc: "regularized (aging) evolution", Source: "Real, Aggarwal, Huang and Le 2019",
-			Spaces: "all", Objectives: "any", Cost: "µs, flat",
-			Advice:  "one objective, noise, hundreds of trials and more",
-			Options: func() search.Method { return new(evolve.Regularized) },
-		},
-		{
-			Name: "nsga2", Doc: "non-dominated sorting genetic algorithm", Source: "Deb, Pratap, Agarwal and Meyarivan 2002",
-			Spaces: "all", Objectives: "any", Cost: "µs, flat",
-			Advice:  "two or three objectives and hundreds of trials and more",
-			Options: func() search.Method { return new(evolve.NSGA2) },
-		},
-		{
-			Name: "map-elites", Doc: "the best design in every cell of a behaviour space", Source: "Mouret and Clune 2015; Vassiliades et al. 2018",
-			Spaces: "all", Objectives: "one", Cost: "µs, flat",
-			Advice:  "many different good designs instead of one front; name the measures",
-			Options: func() search.Method { return new(illuminate.MAPElites) },
-		},
-		{
-			Name: "tpe", Doc: "tree-structured Parzen estimator over the decisions of a design", Source: "Bergstra et al. 2011; Falkner et al. 2018; Ozaki et al. 2022",
-			Spaces: "all", Objectives: "any", Cost: "0.1–0.5 ms, flat",
-			Advice:  "evaluations that take seconds or more, tens to thousands of trials",
-			Options: func() search.Method { return new(model.TPE) },
-		},
-	}
+	return slices.Concat(sampleRows(), localRows(), evolveRows(), illuminateRows(), modelRows(), fidelityRows())
 }
 
 // FindSearcher returns the row of a method, or an error that names the nearest.

@@ -60,6 +60,15 @@ type Setup struct {
 	Seed       uint64 // 0 is a seed like any other
 	Budget     int64  // trials the study may spend; 0 means unknown
 	Parallel   int    // proposals that will be evaluated at once; 0 means 1
+
+	// Key returns the same string for designs that are the same thing, whose
+	// measurements are therefore equal; nil means that no two designs are.
+	Key func(space.Design) string
+
+	// Admit says free of charge whether a design can still meet the limits; nil
+	// means that only an evaluation can tell. Designs that are not admitted are
+	// worth no evaluation.
+	Admit func(space.Design) bool
 }
 
 // A Proposal is a design to try, and where it came from.
@@ -103,6 +112,14 @@ func (o *Outcome) Usable() bool { return o.Status == Complete && o.Score.OK() }
 // proposals before it sees a result; the number may change as the search goes
 // on. A searcher that is not a Batcher prefers one at a time.
 type Batcher interface{ Batch() int }
+
+// A Refitter is a searcher whose model is costly to fit. Ask answers from the
+// model there is, brought up to date cheaply; Refit fits it anew to everything
+// told. The study calls Refit after each Ask, while the proposals are being
+// evaluated, and finishes it before the next call, so that proposals remain a
+// function of the calls. A searcher that is never refitted does so in Ask when
+// it must.
+type Refitter interface{ Refit() }
 
 // Each answers an Ask for n proposals by making them one at a time. It returns
 // those made before next failed, or the failure if there are none.
