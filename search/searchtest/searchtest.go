@@ -25,6 +25,9 @@
 //   - FiniteSpaceEnds: a space of 12 designs ends in ErrExhausted after each was
 //     proposed once, unless [Repeats].
 //   - CostFlat: an ask costs at 20,000 trials about what it costs at 500.
+//   - ConstantObjective, AllInfeasibleAtFirst, AllInfeasible, ExtremeLosses,
+//     OneDesign, BudgetBelowInitialDesign, TenThousandCategories,
+//     ThousandParameters: strange but legal questions are survived.
 //   - RefusesWithReason: New gives an error that says why on the kinds of space
 //     that the method was declared to refuse.
 package searchtest
@@ -110,6 +113,12 @@ func Run(t *testing.T, method search.Method, options ...Option) {
 		{"FailedAndNaNAreSurvived", (*suite).failures},
 		{"ReplayGivesSameNextAsk", (*suite).replay},
 		{"SeveralObjectives", (*suite).several},
+	}
+	if !slices.Contains(s.refused, Flat) && !slices.Contains(s.refused, Constrained) {
+		t.Run("hard", func(t *testing.T) {
+			t.Parallel()
+			s.hard(t)
+		})
 	}
 	for _, kind := range Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
