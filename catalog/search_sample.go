@@ -5,7 +5,7 @@ import (
 	"github.com/daedalus-search/daedalus/search/sample"
 )
 
-// sampleRows are the methods that draw without learning.
+// sampleRows are the methods that draw without learning, or nearly so.
 func sampleRows() []Searcher {
 	return []Searcher{
 		{
@@ -25,6 +25,18 @@ func sampleRows() []Searcher {
 			Spaces: "all but grammars", Objectives: "any", Cost: "µs, flat",
 			Advice:  "first looks, designs of experiments, very parallel runs",
 			Options: func() search.Method { return new(sample.Sobol) },
+		},
+		{
+			Name: "latin", Doc: "maximin Latin hypercube: each parameter alone is covered evenly", Source: "McKay, Beckman and Conover 1979; Johnson, Moore and Ylvisaker 1990",
+			Spaces: "all but grammars", Objectives: "any", Cost: "µs, flat",
+			Advice:  "first looks with few points, and more parameters than Sobol has dimensions",
+			Options: func() search.Method { return new(sample.Latin) },
+		},
+		{
+			Name: "two-phase", Doc: "a coarse grid, then a fine one around the best; or one block of parameters after the other", Source: "Zhang et al. 2023 (DGQ)",
+			Spaces: "all but open grammars", Objectives: "any", Cost: "40 µs, flat",
+			Advice:  "two to four coupled numbers, such as scales, whose full grid is too large",
+			Options: func() search.Method { return new(sample.TwoPhase) },
 		},
 	}
 }

@@ -31,3 +31,13 @@ func TestPlainSobolLaws(t *testing.T) {
 	t.Parallel()
 	searchtest.Run(t, sample.Sobol{Scramble: "none"}, searchtest.Refuses(searchtest.Grammar), searchtest.SeedFree())
 }
+
+func TestLatinLaws(t *testing.T) {
+	t.Parallel()
+	searchtest.Run(t, sample.Latin{}, searchtest.Refuses(searchtest.Grammar))
+}
+
+func TestTwoPhaseLaws(t *testing.T) {
+	t.Parallel()
+	searchtest.Run(t, sample.TwoPhase{}, searchtest.Budget(100))
+}
