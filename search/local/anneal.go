@@ -117,6 +117,11 @@ type annealer struct {
 	moves    int     // number of those
 
 	best place // one objective; of several the judge keeps the front
+
+	// Of late acceptance: the current designs of the last results, a ring. An
+	// annealer has none.
+	past []place
+	turn int
 }
 
 // maxLeg bounds the results for which weights of objectives are kept.
@@ -176,6 +181,10 @@ func (s *annealer) Tell(outcomes ...search.Outcome) {
 		}
 		s.consider(x)
 		s.heat = float64(s.heat * s.Cooling)
+		if len(s.past) > 0 {
+			s.past[s.turn] = s.at
+			s.turn = (s.turn + 1) % len(s.past)
+		}
 		if s.leg++; s.objectives > 1 && s.at.ok && s.leg >= min(10*s.at.design.Len(), maxLeg) {
 			s.restart(false)
 		}
@@ -216,7 +225,12 @@ func (s *annealer) consider(x place) {
 		}
 		return
 	}
-	if x.ok && x.violation == 0 && s.heat > 0 {
+	if len(s.past) > 0 {
+		if then := &s.past[s.turn]; x.ok && then.ok && s.compare(&x.result, &then.result, s.mixture) < 0 {
+			s.at, s.rejected = x, 0
+			return
+		}
+	} else if x.ok && x.violation == 0 && s.heat > 0 {
 		rise := s.scalar(&x.result, s.mixture) - s.scalar(&s.at.result, s.mixture)
 		if rng.Open(s.r) < detmath.Exp(-rise/s.heat) {
 			s.at, s.rejected = x, 0
@@ -244,6 +258,7 @@ func (s *annealer) restart(stuck bool) {
 	was := s.at.design
 	s.rejected, s.leg = 0, 0
 	s.mixture = s.weights(s.r)
+	clear(s.past)
 	s.at = s.best
 	if s.objectives > 1 {
 		s.at = place{}

@@ -36,6 +36,10 @@ type LocalSearch struct {
 	// Starts is how many random designs a climb looks at to start from the
 	// best; 0 means 1.
 	Starts int `yaml:"starts" default:"1" min:"1" max:"1000000" doc:"random designs of which a climb starts at the best"`
+	// Kick is how many decisions of the best design change to start the next
+	// climb, which makes this iterated local search (Lourenço, Martin and Stützle
+	// 2003); 0 means that climbs start at random designs.
+	Kick int `yaml:"kick" min:"0" max:"1000000" doc:"decisions of the best design that change to start the next climb; 0 starts at random designs"`
 	// Neighbors is how many neighbours of a design are tried, a random sample
 	// if it has more; 0 means 30.
 	Neighbors int `yaml:"neighbors" default:"30" min:"1" max:"1000000" doc:"neighbours tried of a design that has more"`
@@ -61,6 +65,9 @@ func (m LocalSearch) New(setup search.Setup) (search.Searcher, error) {
 	}
 	if m.Starts < 0 {
 		errs = append(errs, fmt.Errorf("search: local search: starts: found %d, want at least 1", m.Starts))
+	}
+	if m.Kick < 0 {
+		errs = append(errs, fmt.Errorf("search: local search: kick: found %d, want at least 0", m.Kick))
 	}
 	if m.Neighbors < 0 {
 		errs = append(errs, fmt.Errorf("search: local search: neighbors: found %d, want at least 1", m.Neighbors))
@@ -106,6 +113,7 @@ type climber struct {
 	patience int
 	from, to []space.Answer
 	guest    place // best foreign design that no climb has started from
+	peak     place // best design of one objective, which kicks start from
 }
 
 // A turn says for which round of which climb a design was proposed.
@@ -180,15 +188,46 @@ func (s *climber) next() (search.Proposal, error) {
 
 // start proposes a random design for a climb to begin at.
 func (s *climber) start(c *climb) (search.Proposal, error) {
-	d, err := s.source.Next(s.Seen)
-	if err != nil {
-		return search.Proposal{}, err
+	var d space.Design
+	operator, parents := "random", []int64(nil)
+	if from := s.kicked(c); from.ok {
+		for range kicks {
+			if k := s.space.Mutate(s.r, from.design, space.Mutation{Sites: s.Kick}); !s.Seen(k) {
+				d, operator, parents = k, "kick", []int64{from.id}
+				break
+			}
+		}
+	}
+	if d.IsZero() {
+		var err error
+		if d, err = s.source.Next(s.Seen); err != nil {
+			return search.Proposal{}, err
+		}
 	}
 	c.starts = max(c.starts-1, 0)
 	c.pending++
-	p := s.Propose(d, "random")
+	p := s.Propose(d, operator, parents...)
 	s.asked[p.ID] = turn{c, 0}
 	return p, nil
+}
+
+// kicks bounds how often a start is kicked anew because it was proposed before.
+const kicks = 50
+
+// kicked returns the design that a climb starts near to, if it does.
+func (s *climber) kicked(c *climb) (best place) {
+	switch {
+	case s.Kick == 0:
+		return place{}
+	case s.objectives == 1:
+		return s.peak
+	}
+	for _, x := range s.front.All() {
+		if !best.ok || s.compare(&x.result, &best.result, c.weights) < 0 {
+			best = x
+		}
+	}
+	return best
 }
 
 // advance moves a climb as far as results that are known take it. It returns
@@ -305,6 +344,9 @@ func (s *climber) Tell(outcomes ...search.Outcome) {
 		delete(s.asked, o.ID)
 		s.known[o.Design] = x
 		s.keep(x)
+		if s.objectives == 1 && x.ok && (!s.peak.ok || s.compare(&x.result, &s.peak.result, nil) < 0) {
+			s.peak = x
+		}
 		if !mine {
 			if x.ok && (!s.guest.ok || s.compare(&x.result, &s.guest.result, s.even) < 0) {
 				s.guest = x

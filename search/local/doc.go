@@ -2,7 +2,10 @@
 //
 // [LocalSearch] climbs to a design that no neighbour beats and starts again
 // elsewhere; [Annealing] also accepts a worse neighbour now and then, ever more
-// rarely. Both are hard to beat on small budgets:
+// rarely; [LateAcceptance] one that beats where it stood a while ago; [Tabu]
+// always takes the best neighbour and forbids the way back. All are hard to beat
+// on small budgets. [Bisection] is for one question: how far can parameters be
+// pushed before a limit breaks.
 //
 //	s, err := local.LocalSearch{}.New(search.Setup{Space: sp, Seed: 7})
 //
@@ -23,7 +26,7 @@
 //
 // # Pending proposals
 //
-// Asked again before results are in, both go on with what they know, and a
+// Asked again before results are in, all go on with what they know, and a
 // result that comes late or never only delays the part of the search that needs
 // it. Designs whose result is known are not proposed again.
 package local

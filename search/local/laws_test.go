@@ -26,3 +26,18 @@ func TestAnnealingFixedLaws(t *testing.T) {
 	t.Parallel()
 	searchtest.Run(t, local.Annealing{Temperature: 0.1, Cooling: 0.99}, searchtest.Budget(300))
 }
+
+func TestTabuLaws(t *testing.T) {
+	t.Parallel()
+	searchtest.Run(t, local.Tabu{})
+}
+
+func TestLateAcceptanceLaws(t *testing.T) {
+	t.Parallel()
+	searchtest.Run(t, local.LateAcceptance{})
+}
+
+func TestIteratedLocalSearchLaws(t *testing.T) {
+	t.Parallel()
+	searchtest.Run(t, local.LocalSearch{Kick: 2})
+}
