@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/daedalus-search/daedalus/internal/source"
 	"github.com/daedalus-search/daedalus/problem"
@@ -60,7 +61,7 @@ type Problem struct {
 }
 
 // OwnSpace reports whether the study file must describe the space.
-func (p Problem) OwnSpace() bool { return p.Needs != "" }
+func (p Problem) OwnSpace() bool { return strings.HasPrefix(p.Needs, "space") }
 
 // Problems returns the problems in the order in which they are listed.
 func Problems() []Problem {
@@ -94,7 +95,7 @@ func Problems() []Problem {
 			},
 		},
 	}
-	return append(rows, syntheticRows()...)
+	return slices.Concat(rows, predictorRows(), syntheticRows())
 }
 
 // FindProblem returns the row of a problem, or an error that names the nearest.

@@ -16,6 +16,7 @@ import (
 	"github.com/daedalus-search/daedalus/catalog"
 	"github.com/daedalus-search/daedalus/internal/rng"
 	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/report/figure"
 	"github.com/daedalus-search/daedalus/search"
 	"github.com/daedalus-search/daedalus/search/illuminate"
@@ -144,7 +145,9 @@ func growthCost(row catalog.Searcher, sp *space.Space, n int) (float64, error) {
 	if o, ok := m.(*illuminate.MAPElites); ok {
 		o.Measures = []illuminate.Measure{{Metric: "a", Low: 0, High: 1, Cells: 20}, {Metric: "b", Low: 0, High: 1, Cells: 20}}
 	}
-	s, err := m.New(search.Setup{Space: sp, Limits: true, Seed: 1})
+	s, err := m.New(search.Setup{
+		Space: sp, Limits: true, Seed: 1, Fidelity: problem.Fidelity{Name: "epochs", Min: 1, Max: 27, Whole: true},
+	})
 	if err != nil {
 		return 0, err
 	}

@@ -14,5 +14,35 @@ func modelRows() []Searcher {
 			Advice:  "evaluations that take seconds or more, tens to thousands of trials",
 			Options: func() search.Method { return new(model.TPE) },
 		},
+		{
+			Name: "smac", Doc: "a random forest and the expected improvement", Source: "Hutter, Hoos and Leyton-Brown 2011; Lindauer et al. 2022",
+			Spaces: "all", Objectives: "any", Cost: "5–20 ms; learns from at most 1,000 results",
+			Advice:  "conditional and categorical spaces, evaluations that take seconds or more",
+			Options: func() search.Method { return new(model.SMAC) },
+		},
+		{
+			Name: "bananas", Doc: "an ensemble of small networks and independent Thompson sampling", Source: "White, Neiswanger and Savani 2021",
+			Spaces: "all", Objectives: "any", Cost: "0.1–1 s for every fifth; learns from at most 1,000 results",
+			Advice:  "architectures that take minutes and more to train",
+			Options: func() search.Method { return new(model.BANANAS) },
+		},
+		{
+			Name: "weaknas", Doc: "boosted trees, and draws from what they predict to be best", Source: "Wu et al. 2021",
+			Spaces: "all", Objectives: "any", Cost: "ms; learns from at most 2,000 results",
+			Advice:  "cell spaces and tables of up to 65,536 designs, hundreds of trials",
+			Options: func() search.Method { return new(model.WeakNAS) },
+		},
+		{
+			Name: "gbdt-nas", Doc: "boosted trees, taken at their word", Source: "Luo et al. 2020",
+			Spaces: "all", Objectives: "any", Cost: "ms; learns from at most 2,000 results",
+			Advice:  "discrete spaces, hundreds of trials, several evaluations at once",
+			Options: func() search.Method { return new(model.GBDTNAS) },
+		},
+		{
+			Name: "linas", Doc: "a predictor an objective, and a whole evolution on what they predict", Source: "Cummings et al. 2022 (DyNAS-T)",
+			Spaces: "all", Objectives: "any", Cost: "ms; learns from at most 2,000 results",
+			Advice:  "two and more objectives, batches of tens of evaluations",
+			Options: func() search.Method { return new(model.LINAS) },
+		},
 	}
 }

@@ -6,26 +6,36 @@ import (
 	"github.com/daedalus-search/daedalus/space"
 )
 
-// maker is what the options of every test function can do.
-type maker interface {
-	New() (*synthetic.Problem, error)
+// maker is what the options of a problem without a space of its own can do.
+type maker[P problem.Problem] interface{ New() (P, error) }
+
+// made is a row of a problem whose options make it.
+func made[P problem.Problem](name, doc, source string, options func() maker[P]) Problem {
+	return Problem{
+		Name: name, Doc: doc, Source: source, Options: func() any { return options() },
+		New: func(o any, _ *space.Space, _ string) (problem.Problem, error) {
+			p, err := o.(maker[P]).New()
+			if err != nil {
+				return nil, err
+			}
+			return p, nil
+		},
+	}
 }
 
 // syntheticRows are the test functions with known optima.
 func syntheticRows() []Problem {
-	row := func(name, doc, source string, options func() any) Problem {
-		return Problem{
-			Name: name, Doc: doc, Source: source, Options: options,
-			New: func(o any, _ *space.Space, _ string) (problem.Problem, error) { return o.(maker).New() },
-		}
-	}
+	type function = maker[*synthetic.Problem]
 	return []Problem{
-		row("sphere", "sum of squares: the easiest test function", "De Jong 1975", func() any { return new(synthetic.Sphere) }),
-		row("rosenbrock", "a curved valley", "Rosenbrock 1960", func() any { return new(synthetic.Rosenbrock) }),
-		row("rastrigin", "a bowl full of local optima", "Rastrigin 1974", func() any { return new(synthetic.Rastrigin) }),
-		row("branin", "two numbers, three global optima", "Branin 1972", func() any { return new(synthetic.Branin) }),
-		row("zdt", "two objectives with a known front", "Zitzler, Deb and Thiele 2000", func() any { return new(synthetic.ZDT) }),
-		row("dtlz2", "three and more objectives on a sphere", "Deb, Thiele, Laumanns and Zitzler 2002", func() any { return new(synthetic.DTLZ2) }),
-		row("nk", "a rugged landscape of bits with tunable interactions", "Kauffman 1993", func() any { return new(synthetic.NK) }),
+		made("sphere", "sum of squares: the easiest test function", "De Jong 1975", func() function { return new(synthetic.Sphere) }),
+		made("rosenbrock", "a curved valley", "Rosenbrock 1960", func() function { return new(synthetic.Rosenbrock) }),
+		made("rastrigin", "a bowl full of local optima", "Rastrigin 1974", func() function { return new(synthetic.Rastrigin) }),
+		made("branin", "two numbers, three global optima", "Branin 1972", func() function { return new(synthetic.Branin) }),
+		made("zdt", "two objectives with a known front", "Zitzler, Deb and Thiele 2000", func() function { return new(synthetic.ZDT) }),
+		made("zdt5", "two objectives over deceptive strings of bits", "Zitzler, Deb and Thiele 2000", func() maker[*synthetic.Keyed] { return new(synthetic.ZDT5) }),
+		made("dtlz", "seven functions with any number of objectives", "Deb, Thiele, Laumanns and Zitzler 2002", func() function { return new(synthetic.DTLZ) }),
+		made("dtlz2", "three and more objectives on a sphere", "Deb, Thiele, Laumanns and Zitzler 2002", func() function { return new(synthetic.DTLZ2) }),
+		made("wfg", "nine functions with any number of objectives, biased, deceptive or not separable", "Huband, Hingston, Barone and While 2006", func() function { return new(synthetic.WFG) }),
+		made("nk", "a rugged landscape of bits with tunable interactions", "Kauffman 1993", func() function { return new(synthetic.NK) }),
 	}
 }

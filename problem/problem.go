@@ -3,8 +3,8 @@
 //
 // [Problem] is the whole obligation. More ability is a separate small
 // interface that a problem may also implement and that the study finds by type
-// assertion: [Batcher], [Canonical], [Verifier], [Optimum], [Noisy], [Drawer],
-// [Exporter], [Labeler], [Describer].
+// assertion: [Batcher], [Graded], [Resumer], [Estimator], [Canonical], [Verifier],
+// [Optimum], [Noisy], [Drawer], [Exporter], [Labeler], [Describer].
 package problem
 
 import (
@@ -89,7 +89,8 @@ func ClassOf(err error) Class {
 }
 
 // A Batcher measures many designs at once, far cheaper than one by one. Such
-// problems are evaluated in batches on one goroutine.
+// problems are evaluated in batches on one goroutine; one that is [Graded] too
+// is asked for partial evaluations one by one, on the same goroutine.
 type Batcher interface {
 	// EvaluateBatch measures every design; out has the length of designs.
 	EvaluateBatch(ctx context.Context, designs []space.Design, out []Result)

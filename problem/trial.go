@@ -9,6 +9,11 @@ type Trial struct {
 	Number  int64
 	Attempt int    // 1-based
 	Seed    uint64 // of this trial; the same for every attempt
+
+	// Checkpoint is a folder that belongs to the design: a [Resumer] finds there
+	// what earlier evaluations of it left behind. It exists, and may be empty;
+	// "" means that there is none.
+	Checkpoint string
 }
 
 type trialKey struct{}

@@ -21,12 +21,15 @@ import (
 	"errors"
 
 	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/space"
 )
 
 // ErrExhausted is returned by Ask when the searcher has nothing left to
 // propose: it has proposed every design of a finite space, or every point of
-// its plan.
+// its plan. An Ask that fails changes nothing. Results that are still to come
+// may give a multi-fidelity searcher something to go on with, so the study asks
+// once more when it has told everything.
 var ErrExhausted = errors.New("search: nothing left to propose")
 
 // A Searcher chooses what to try next.
@@ -69,6 +72,12 @@ type Setup struct {
 	// means that only an evaluation can tell. Designs that are not admitted are
 	// worth no evaluation.
 	Admit func(space.Design) bool
+
+	// Fidelity says with how much effort designs can be measured; the zero value
+	// means in full only. Effort is how many full evaluations' worth of it the
+	// study may spend; 0 means unknown.
+	Fidelity problem.Fidelity
+	Effort   float64
 }
 
 // A Proposal is a design to try, and where it came from.
@@ -77,10 +86,15 @@ type Proposal struct {
 	Design    space.Design
 	Fidelity  float64 // share of a full evaluation in (0, 1]; 0 means full
 	Parents   []int64 // IDs of the outcomes it was made from; negative ones are foreign
-	Operator  string  // what made it: "random", "mutate", "cross", …
+	Operator  string  // what made it: "random", "mutate", "cross", …; see Promote
 	Predicted metric.Values
 	Why       string
 }
+
+// Promote is the operator of a proposal that measures a design again with more
+// effort. Its first parent is the outcome of the same design at the largest
+// smaller fidelity, where an evaluation that resumes goes on.
+const Promote = "promote"
 
 // Status says how the evaluation of a proposal ended.
 type Status uint8
@@ -103,7 +117,18 @@ type Outcome struct {
 	Fidelity float64       // 0 means full
 	Cost     float64
 	Err      string
+	Curve    []Point // intermediate results by rising fidelity; only for a CurveReader
 }
+
+// A Point is what an evaluation reported on its way.
+type Point struct {
+	Fidelity float64 // share of a full evaluation
+	Score    metric.Score
+}
+
+// A CurveReader is a searcher that learns from intermediate results; others are
+// spared them.
+type CurveReader interface{ ReadsCurves() bool }
 
 // Usable reports whether the outcome carries a score to learn from.
 func (o *Outcome) Usable() bool { return o.Status == Complete && o.Score.OK() }
@@ -137,63 +162,3 @@ func Each(n int, next func() (Proposal, error)) ([]Proposal, error) {
 	}
 	return out, nil
 }
-
-// A Ledger keeps the books that every searcher needs: identities, what is
-// pending, what was seen. The zero value is ready to use. Searchers hold one
-// and call Propose in Ask and Accept in Tell.
-type Ledger struct {
-	next    int64
-	pending map[int64]space.Design
-	foreign map[int64]struct{}
-	seen    map[space.Design]struct{}
-}
-
-// Propose registers a design as pending and returns its proposal.
-func (l *Ledger) Propose(d space.Design, operator string, parents ...int64) Proposal {
-	if l.pending == nil {
-		l.pending = map[int64]space.Design{}
-	}
-	if l.seen == nil {
-		l.seen = map[space.Design]struct{}{}
-	}
-	l.next++
-	l.pending[l.next] = d
-	l.seen[d] = struct{}{}
-	return Proposal{ID: l.next, Design: d, Operator: operator, Parents: parents}
-}
-
-// Accept reports whether the outcome is news: a pending proposal told for the
-// first time, or a foreign design not told before.
-func (l *Ledger) Accept(o *Outcome) bool {
-	if o.ID > 0 {
-		if _, ok := l.pending[o.ID]; !ok {
-			return false
-		}
-		delete(l.pending, o.ID)
-		return true
-	}
-	if _, dup := l.foreign[o.ID]; dup || o.ID == 0 || o.Design.IsZero() {
-		return false
-	}
-	if l.foreign == nil {
-		l.foreign = map[int64]struct{}{}
-	}
-	if l.seen == nil {
-		l.seen = map[space.Design]struct{}{}
-	}
-	l.foreign[o.ID] = struct{}{}
-	l.seen[o.Design] = struct{}{}
-	return true
-}
-
-// Seen reports whether the design was proposed or told before.
-func (l *Ledger) Seen(d space.Design) bool {
-	_, ok := l.seen[d]
-	return ok
-}
-
-// Distinct returns how many different designs were proposed or told.
-func (l *Ledger) Distinct() int { return len(l.seen) }
-
-// Pending returns how many proposals wait for their outcome.
-func (l *Ledger) Pending() int { return len(l.pending) }

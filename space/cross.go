@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
-
-	"github.com/daedalus-search/daedalus/internal/detmath"
 )
 
 // Crossover says how [Space.Cross] joins two designs. The zero value takes
@@ -190,24 +188,8 @@ func (v *variation) blend(r *rand.Rand, x, y *site, a, b Design, c Crossover, bu
 	return binary.AppendUvarint(buf, uint64(n.nearest(u)))
 }
 
-// sbx is one child of bounded simulated binary crossover on [0, 1] (Deb and
-// Agrawal 1995, in the bounded form of the NSGA-II code).
+// sbx is one child of bounded simulated binary crossover on [0, 1].
 func sbx(a, b, u, eta float64, upper bool) float64 {
-	lo, hi := min(a, b), max(a, b)
-	beta := 1 + 2*lo/(hi-lo)
-	if upper {
-		beta = 1 + 2*(1-hi)/(hi-lo)
-	}
-	alpha := 2 - detmath.Pow(beta, -(eta+1))
-	var q float64
-	if u <= 1/alpha {
-		q = detmath.Pow(u*alpha, 1/(eta+1))
-	} else {
-		q = detmath.Pow(1/(2-float64(u*alpha)), 1/(eta+1))
-	}
-	d := float64(q * (hi - lo))
-	if upper {
-		return min(max(0.5*(lo+hi+d), 0), 1)
-	}
-	return min(max(0.5*(lo+hi-d), 0), 1)
+	p := powerOf(eta + 1)
+	return p.blend(a, b, u, upper)
 }

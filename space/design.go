@@ -151,6 +151,9 @@ func (d Design) Decisions(dst []Answer) []Answer {
 	if d.space == nil {
 		return dst
 	}
+	if f := d.space.flat(); f.nodes != nil {
+		return f.decisions(d.trace, dst)
+	}
 	w := d.space.walk()
 	t := trace{s: d.trace}
 	for w.step() {

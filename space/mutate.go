@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/daedalus-search/daedalus/internal/detmath"
 	"github.com/daedalus-search/daedalus/internal/expr"
 	"github.com/daedalus-search/daedalus/internal/rng"
 )
@@ -376,14 +375,12 @@ func reflect(u float64) float64 {
 // objective Optimization using Evolutionary Algorithms, section 4.4.2, in the
 // bounded form of the NSGA-II code).
 func polynomial(x, u, eta float64) float64 {
-	pow := 1 / (eta + 1)
+	p := powerOf(eta + 1)
 	var dq float64
 	if u < 0.5 {
-		b := 2*u + float64((1-2*u)*detmath.Pow(1-x, eta+1))
-		dq = detmath.Pow(b, pow) - 1
+		dq = p.root(2*u+float64((1-2*u)*p.raise(1-x))) - 1
 	} else {
-		b := 2*(1-u) + float64(2*(u-0.5)*detmath.Pow(x, eta+1))
-		dq = 1 - detmath.Pow(b, pow)
+		dq = 1 - p.root(2*(1-u)+float64(2*(u-0.5)*p.raise(x)))
 	}
 	return min(max(x+dq, 0), 1)
 }

@@ -27,6 +27,7 @@ type Space struct {
 	variations sync.Pool
 	layout     func() (*layout, error)
 	census     func() *census
+	flat       func() *flat
 
 	tries, rejected atomic.Int64
 }
@@ -127,6 +128,7 @@ func build(decls []decl) (*Space, error) {
 	s.mutables = mutables(s.root)
 	s.layout = sync.OnceValues(func() (*layout, error) { return newLayout(s) })
 	s.census = sync.OnceValue(func() *census { return newCensus(s) })
+	s.flat = sync.OnceValue(func() *flat { return newFlat(s) })
 	s.walkers.New = func() any { return newWalker(s) }
 	return s, nil
 }

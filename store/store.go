@@ -110,7 +110,7 @@ type Trial struct {
 	Design    []byte   // nested JSON
 	Hash      [16]byte // of the design; all zero means none, and is never found by [Store.Find]
 	Key       string   // canonical key when the problem has one, else ""
-	Fidelity  float64  // 0 means full
+	Fidelity  float64  // share of the full effort; 0 means full
 	Values    map[string]float64
 	Loss      []float64 // scored form of Values, every entry to be minimised; cached so that fronts need no re-scoring
 	Violation float64   // 0 means all limits are kept
@@ -140,6 +140,11 @@ type Trial struct {
 
 	Attrs map[string]string
 }
+
+// Partial reports whether the trial was measured with less than the full
+// effort. Its losses are left out, so that fronts and histories are of full
+// evaluations only; its values are there.
+func (t *Trial) Partial() bool { return t.Fidelity > 0 && t.Fidelity < 1 }
 
 // Step is an intermediate result.
 type Step struct {

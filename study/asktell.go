@@ -18,6 +18,19 @@ type Task struct {
 	Design space.Design
 	Seed   uint64 // for evaluations that draw random numbers
 	Why    string
+
+	Fidelity   float64 // share of the full effort; 0 means full
+	Resumed    float64 // share at which an earlier evaluation of the design ended, to go on from; 0 if none
+	Checkpoint string  // folder of the design, for what a later evaluation goes on from; "" if there is none
+}
+
+// task hands out a trial.
+func (s *Study) task(t *trial) (Task, error) {
+	folder, err := s.checkpoint(t)
+	return Task{
+		Trial: t.Number, Design: t.design, Seed: s.trialSeed(t.Number), Why: t.Why,
+		Fidelity: t.Fidelity, Resumed: t.from, Checkpoint: folder,
+	}, err
 }
 
 // ErrBudget is returned by Ask when the budget is spent or a stop rule applies.
@@ -44,16 +57,18 @@ func (s *Study) Ask(ctx context.Context, n int) ([]Task, error) {
 	}
 	for len(out) < n {
 		running := 0
+		var planned effort
 		var next *trial
 		for _, t := range s.open {
 			switch {
 			case t.State == store.Running:
 				running++
+				planned += s.planned(t)
 			case next == nil:
 				next = t
 			}
 		}
-		if reason := s.stop(ctx, running); reason != "" {
+		if reason := s.stop(ctx, running, planned); reason != "" {
 			if len(out) > 0 {
 				break
 			}
@@ -86,7 +101,10 @@ func (s *Study) Ask(ctx context.Context, n int) ([]Task, error) {
 	}
 	tasks := make([]Task, len(out))
 	for i, t := range out {
-		tasks[i] = Task{Trial: t.Number, Design: t.design, Seed: s.trialSeed(t.Number), Why: t.Why}
+		var err error
+		if tasks[i], err = s.task(t); err != nil {
+			return nil, err
+		}
 	}
 	return tasks, nil
 }
@@ -161,7 +179,8 @@ func (s *Study) Running() []Task {
 	var tasks []Task
 	for _, t := range s.open {
 		if t.State == store.Running {
-			tasks = append(tasks, Task{Trial: t.Number, Design: t.design, Seed: s.trialSeed(t.Number), Why: t.Why})
+			task, _ := s.task(t) // its folder was made when it was handed out
+			tasks = append(tasks, task)
 		}
 	}
 	return tasks

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -16,6 +17,7 @@ import (
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/search/evolve"
+	"github.com/daedalus-search/daedalus/search/fidelity"
 	"github.com/daedalus-search/daedalus/space"
 	"github.com/daedalus-search/daedalus/store"
 	"github.com/daedalus-search/daedalus/study"
@@ -25,9 +27,12 @@ import (
 // folder until it is killed.
 const crashDir = "DAEDALUS_TEST_CRASH"
 
+// crashGraded makes it a study of learning curves.
+const crashGraded = "DAEDALUS_TEST_CRASH_GRADED"
+
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
-		if err := victim(dir); err != nil {
+		if err := victim(dir, os.Getenv(crashGraded) != ""); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -36,8 +41,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func crashConfig(st store.Store, pause time.Duration, log func(format string, args ...any)) study.Config {
-	return study.Config{
+func crashConfig(st store.Store, pause time.Duration, log func(format string, args ...any), curves bool) study.Config {
+	c := study.Config{
 		Name: "crash", Goal: twoGoals(), Method: evolve.NSGA2{Population: 8}, Seed: 11, Parallel: 3, Store: st,
 		Budget: study.Budget{Trials: crashTrials},
 		Problem: funcProblem(func(ctx context.Context, d space.Design, _ problem.Reporter) (metric.Values, error) {
@@ -47,13 +52,43 @@ func crashConfig(st store.Store, pause time.Duration, log func(format string, ar
 			return measure(d), nil
 		}),
 	}
+	if curves {
+		c.Goal, c.Method, c.Budget.Trials = oneGoal(), fidelity.PASHA{}, crashTrials/4
+		c.Problem = curved{c.Problem}
+	}
+	return c
 }
 
 const crashTrials = 4000
 
+// curved reports a learning curve.
+type curved struct{ problem.Problem }
+
+func (curved) Fidelity() problem.Fidelity {
+	return problem.Fidelity{Name: "epochs", Min: 1, Max: 27, Whole: true, Resumes: true}
+}
+
+func (c curved) EvaluateAt(ctx context.Context, d space.Design, share float64, r problem.Reporter) (metric.Values, error) {
+	return c.Resume(ctx, d, 0, share, r)
+}
+
+func (c curved) Resume(ctx context.Context, d space.Design, from, share float64, r problem.Reporter) (metric.Values, error) {
+	v, err := c.Evaluate(ctx, d, nil)
+	if err != nil {
+		return nil, err
+	}
+	for e := int64(27*from) + 1; e <= int64(27*share+0.5); e++ {
+		if err := r.Report(e, metric.Values{"loss": v["loss"] + math.Sin(float64(e)*v["loss"])/float64(e), "size": v["size"]}); err != nil {
+			return nil, err
+		}
+	}
+	v["loss"] += 1 - share
+	return v, nil
+}
+
 // victim runs the study. It writes a line before each evaluation, and one for
 // each trial once the study has acknowledged it.
-func victim(dir string) error {
+func victim(dir string, curves bool) error {
 	ctx := context.Background()
 	path := filepath.Join(dir, "s.db")
 	st, err := openOrCreate(ctx, path)
@@ -65,7 +100,7 @@ func victim(dir string) error {
 		return err
 	}
 	log := func(format string, args ...any) { fmt.Fprintf(f, format+"\n", args...) } // one write a line
-	cfg := crashConfig(acknowledging{st, log}, time.Millisecond, log)
+	cfg := crashConfig(acknowledging{st, log}, time.Millisecond, log, curves)
 	_, err = study.Run(ctx, cfg)
 	return err
 }
@@ -117,11 +152,28 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	if testing.Short() {
 		rounds = 15
 	}
+	killed(t, rounds, false)
+}
+
+// The same with promotions, intermediate results and a searcher that reads them.
+func TestKilledBetweenRungs(t *testing.T) {
+	t.Parallel()
+	rounds := 20
+	if testing.Short() {
+		rounds = 8
+	}
+	killed(t, rounds, true)
+}
+
+func killed(t *testing.T, rounds int, curves bool) {
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(1, 2))
 	for round := range rounds {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), crashDir+"="+dir)
+		if curves {
+			cmd.Env = append(cmd.Env, crashGraded+"=yes")
+		}
 		cmd.Stderr = os.Stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
@@ -177,11 +229,11 @@ func TestKilledAtAnyMoment(t *testing.T) {
 
 	// Finish both and compare.
 	quiet := func(string, ...any) {}
-	if _, err := study.Run(t.Context(), crashConfig(st, 0, quiet)); err != nil {
+	if _, err := study.Run(t.Context(), crashConfig(st, 0, quiet, curves)); err != nil {
 		t.Fatal(err)
 	}
 	whole := memory()
-	if _, err := study.Run(t.Context(), crashConfig(whole, 0, quiet)); err != nil {
+	if _, err := study.Run(t.Context(), crashConfig(whole, 0, quiet, curves)); err != nil {
 		t.Fatal(err)
 	}
 	same(t, "killed against never killed", trace(t, st), trace(t, whole))

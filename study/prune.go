@@ -1,6 +1,7 @@
 package study
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -44,6 +45,33 @@ func (m *medianState) settle(t *trial) {
 	}
 }
 
+// restore takes the curve of a trial of an earlier run.
+func (m *medianState) restore(t *trial, o metric.Objective) {
+	if m.rule == nil {
+		return
+	}
+	best, begun := 0.0, false
+	for _, step := range t.Steps {
+		x, ok := step.Values[o.Metric]
+		if !ok {
+			continue
+		}
+		if loss := lossOf(o, x); !begun || loss < best {
+			best, begun = loss, true
+		}
+		m.worse(step.Step, best)
+	}
+}
+
+// lossOf returns a loss in which what is not a number is worst.
+func lossOf(o metric.Objective, x float64) float64 {
+	loss := o.Loss(x)
+	if math.IsNaN(loss) {
+		return math.Inf(1)
+	}
+	return loss
+}
+
 // reporter receives the intermediate results of one trial.
 type reporter struct {
 	s      *Study
@@ -51,6 +79,44 @@ type reporter struct {
 	number int64
 	best   float64
 	begun  bool
+	fit    fit
+	log    stepLog
+}
+
+// A stepLog keeps intermediate results for searchers that read them.
+type stepLog struct {
+	steps []store.Step
+	last  int64
+}
+
+// Report implements [problem.Reporter] where nothing is stopped.
+func (l *stepLog) Report(step int64, v metric.Values) error {
+	if step >= 1 {
+		l.add(store.Step{Step: step, Values: v})
+	}
+	return nil
+}
+
+func (l *stepLog) add(x store.Step) {
+	l.last = max(l.last, x.Step)
+	l.steps = append(l.steps, x)
+}
+
+// kept returns the steps in the form in which the store gives them back.
+func (l *stepLog) kept(s *Study) []store.Step {
+	if !s.curves {
+		return nil
+	}
+	slices.SortStableFunc(l.steps, func(a, b store.Step) int { return cmp.Compare(a.Step, b.Step) })
+	out := l.steps[:0]
+	for _, x := range l.steps {
+		if n := len(out); n > 0 && out[n-1].Step == x.Step {
+			out[n-1] = x // told twice: the last counts
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
 }
 
 // Report implements [problem.Reporter].
@@ -62,10 +128,16 @@ func (r *reporter) Report(step int64, v metric.Values) error {
 	if step < 1 {
 		return &problem.EvalError{Class: problem.ClassOutput, Err: fmt.Errorf("intermediate result at step %d; expected steps from 1", step)}
 	}
-	if err := s.store.AddSteps(r.ctx, r.number, store.Step{Step: step, Values: v, At: s.cfg.Now()}); err != nil {
+	kept := store.Step{Step: step, Values: v, At: s.cfg.Now()}
+	if err := s.store.AddSteps(r.ctx, r.number, kept); err != nil {
 		return err
 	}
-	if s.median.rule == nil {
+	if s.curves {
+		r.log.add(kept)
+	} else {
+		r.log.last = max(r.log.last, step)
+	}
+	if s.median.rule == nil && s.curve.rule == nil {
 		return nil
 	}
 	o := s.cfg.Goal.Objectives[0]
@@ -73,9 +145,17 @@ func (r *reporter) Report(step int64, v metric.Values) error {
 	if !ok {
 		return nil
 	}
-	loss := o.Loss(x)
-	if math.IsNaN(loss) {
-		loss = math.Inf(1)
+	loss := lossOf(o, x)
+	if s.curve.rule != nil {
+		if math.IsInf(loss, 0) {
+			return &problem.EvalError{Class: problem.ClassOutput, Err: fmt.Errorf("%s is %v at step %d: it diverged", o.Metric, x, step)}
+		}
+		if s.curve.hopeless(r.number, &r.fit, step, loss) {
+			return problem.ErrPruned
+		}
+	}
+	if s.median.rule == nil {
+		return nil
 	}
 	if !r.begun || loss < r.best {
 		r.best, r.begun = loss, true

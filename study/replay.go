@@ -20,7 +20,7 @@ import (
 type divergedError struct{ number int64 }
 
 func (e *divergedError) Error() string {
-	return fmt.Sprintf("this version of the engine proposes another design than was recorded for trial %d", e.number)
+	return fmt.Sprintf("this version of the engine proposes something else than was recorded for trial %d", e.number)
 }
 
 type event struct {
@@ -77,6 +77,7 @@ func (s *Study) replay(trials []*trial) error {
 			for i, t := range e.told { // trials come in number order
 				outs[i] = s.outcome(t)
 			}
+			s.fitted()
 			s.searcher.Tell(outs...)
 		}
 	}
@@ -84,14 +85,16 @@ func (s *Study) replay(trials []*trial) error {
 }
 
 func (s *Study) replayAsk(e *event) error {
+	s.fitted()
 	ps, err := s.searcher.Ask(len(e.asked))
 	if err != nil || len(ps) != len(e.asked) {
 		return &divergedError{number: e.asked[0].Number}
 	}
 	for i, p := range ps {
-		if p.ID != e.asked[i].Proposal || p.Design != e.asked[i].design {
+		if p.ID != e.asked[i].Proposal || p.Design != e.asked[i].design || shareOf(p.Fidelity) != shareOf(e.asked[i].Fidelity) {
 			return &divergedError{number: e.asked[i].Number}
 		}
 	}
+	s.fit()
 	return nil
 }

@@ -15,8 +15,10 @@ import (
 
 // Progress is what a run looks like at one moment.
 type Progress struct {
-	Evaluated int64 // evaluations finished, over all runs
-	Budget    int64 // trials that may be spent; 0 means no bound
+	Evaluated int64   // evaluations finished, over all runs
+	Budget    int64   // trials that may be spent; 0 means no bound
+	Full      float64 // effort spent, in full evaluations
+	Partial   int64   // designs measured with less than the full effort, once a fidelity
 	Counts    map[store.State]int64
 	Elapsed   time.Duration
 	Best      map[string]float64 // values of the best design if there is one objective
@@ -34,6 +36,7 @@ func (s *Study) Progress() Progress {
 	p := Progress{
 		Evaluated: s.spent(), Budget: s.cfg.Budget.Trials, Counts: map[store.State]int64{}, Elapsed: s.elapsed(),
 		FrontSize: s.front.Len(), Feasible: s.front.Feasible(), SinceGain: s.sinceGain, Cost: s.cost, LastError: s.lastError,
+		Full: s.effort.full(), Partial: int64(len(s.partial)),
 	}
 	for i, n := range s.counts {
 		if n > 0 {
@@ -94,6 +97,7 @@ type Elite struct {
 
 // archive reads the archive of the searcher, if it keeps one.
 func (s *Study) archive() *Archive {
+	s.fitted()
 	a, ok := s.searcher.(illuminate.Archiver)
 	if !ok {
 		return nil

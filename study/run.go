@@ -21,6 +21,7 @@ const (
 	StopTrials    = "trial budget spent"
 	StopTime      = "time budget spent"
 	StopCost      = "cost budget spent"
+	StopFull      = "budget of full evaluations spent"
 	StopTarget    = "target reached"
 	StopNoGain    = "no improvement"
 	StopExhausted = "search space exhausted"
@@ -66,6 +67,7 @@ func (s *Study) Run(ctx context.Context) (*Result, error) {
 	}
 	var reason string
 	var err error
+	defer s.fitted()
 	if b, ok := s.cfg.Problem.(problem.Batcher); ok {
 		reason, err = s.runBatches(ctx, b)
 	} else {
@@ -91,8 +93,8 @@ func (s *Study) spent() int64 {
 }
 
 // stop returns why no further trial may begin, or "". running is the number of
-// evaluations under way.
-func (s *Study) stop(ctx context.Context, running int) string {
+// evaluations under way, and planned what they will cost at most.
+func (s *Study) stop(ctx context.Context, running int, planned effort) string {
 	b := s.cfg.Budget
 	ok := s.counts[store.Complete] + s.counts[store.Pruned] + s.counts[store.Infeasible] - s.imported
 	switch {
@@ -102,6 +104,8 @@ func (s *Study) stop(ctx context.Context, running int) string {
 		return StopTarget
 	case b.Trials > 0 && s.spent()+int64(running) >= b.Trials:
 		return StopTrials
+	case b.Full > 0 && s.effort+planned >= effortOf(b.Full):
+		return StopFull
 	case b.Time > 0 && s.elapsed() >= b.Time:
 		return StopTime
 	case b.Cost > 0 && s.cost >= b.Cost:
@@ -130,10 +134,17 @@ func (s *Study) failure(reason string) error {
 // reuse finishes a trial from what an earlier one of the same design came to:
 // its measurement, or that it cannot be built.
 func (s *Study) reuse(t *trial) bool {
+	if s.refused(t) {
+		s.repeats++
+		t.Finished = s.cfg.Now()
+		t.State, t.Error, t.Started = store.Infeasible, t.reason, time.Time{}
+		return true
+	}
 	if s.cfg.Duplicates != Reuse {
+		s.repeats = 0
 		return false
 	}
-	r, ok := s.known[t.key]
+	r, ok := s.measured(t)
 	if !ok {
 		s.repeats = 0
 		return false
@@ -144,13 +155,23 @@ func (s *Study) reuse(t *trial) bool {
 		t.State, t.Error, t.Started = store.Infeasible, r.reason, time.Time{}
 	} else {
 		t.State = store.Cached
-		t.Values, t.score = r.values, r.score
-		t.Loss, t.Violation = r.score.Loss, r.score.Violation
+		t.Values = r.values
+		t.setScore(r.score)
 	}
 	if t.Why == "" {
 		t.Why = fmt.Sprintf("same design as trial %d", r.number)
 	}
 	return true
+}
+
+// measured returns what is known of a trial's design: its measurement with the
+// same effort, or that it cannot be built.
+func (s *Study) measured(t *trial) (record, bool) {
+	if r, ok := s.known[t.key]; ok || !t.Partial() {
+		return r, ok
+	}
+	r, ok := s.known[s.keyOf(t.design)]
+	return r, ok && r.reason != ""
 }
 
 // flushEvery and flushAfter bound what a crash of a batch study computes anew.
@@ -176,7 +197,7 @@ func (s *Study) runBatches(ctx context.Context, p problem.Batcher) (string, erro
 		return err
 	}
 	for {
-		if reason := s.stop(ctx, 0); reason != "" {
+		if reason := s.stop(ctx, 0, 0); reason != "" {
 			if err := flush(true); err != nil {
 				return reason, err
 			}
@@ -206,6 +227,11 @@ func (s *Study) runBatches(ctx context.Context, p problem.Batcher) (string, erro
 				return "", errors.Join(fmt.Errorf("study %s: %s: %w", s.cfg.Name, s.cfg.MethodName, err), flush(true))
 			}
 		}
+		if cut := s.within(batch); cut < len(batch) {
+			s.open = append(batch[cut:len(batch):len(batch)], s.open...)
+			buffer = append(buffer, batch[cut:]...) // they wait
+			batch = batch[:cut:cut]
+		}
 		if !s.evaluateBatch(ctx, p, batch) {
 			s.open = append(batch, s.open...)
 			continue // cancelled: nothing of the batch counts
@@ -216,6 +242,22 @@ func (s *Study) runBatches(ctx context.Context, p problem.Batcher) (string, erro
 			return "", err
 		}
 	}
+}
+
+// within returns how many trials of a batch the effort left is enough for, at
+// least one.
+func (s *Study) within(batch []*trial) int {
+	if s.cfg.Budget.Full == 0 {
+		return len(batch)
+	}
+	left := effortOf(s.cfg.Budget.Full) - s.effort
+	for i, t := range batch {
+		if left <= 0 {
+			return max(i, 1)
+		}
+		left -= s.planned(t)
+	}
+	return len(batch)
 }
 
 // tellAll reports finished trials that the searcher does not know of, in
@@ -237,10 +279,14 @@ func (s *Study) tellUpTo(number int64) {
 // reports false, and changes nothing, if ctx was cancelled.
 func (s *Study) evaluateBatch(ctx context.Context, p problem.Batcher, batch []*trial) bool {
 	var todo []*trial
+	var designs []space.Design // of those measured in full, together
 	first := map[string]*trial{}
 	for _, t := range batch {
+		if s.refused(t) {
+			continue
+		}
 		if s.cfg.Duplicates == Reuse {
-			if _, ok := s.known[t.key]; ok {
+			if _, ok := s.measured(t); ok {
 				continue
 			}
 			if first[t.key] != nil {
@@ -249,18 +295,25 @@ func (s *Study) evaluateBatch(ctx context.Context, p problem.Batcher, batch []*t
 			first[t.key] = t
 		}
 		todo = append(todo, t)
+		if s.together(t) {
+			designs = append(designs, t.design)
+		}
 	}
-	designs := make([]space.Design, len(todo))
-	for i, t := range todo {
-		designs[i] = t.design
+	whole := make([]problem.Result, len(designs))
+	start := s.cfg.Now()
+	if len(designs) > 0 {
+		p.EvaluateBatch(ctx, designs, whole)
 	}
 	results := make([]problem.Result, len(todo))
-	start := s.cfg.Now()
-	if len(todo) > 0 {
-		p.EvaluateBatch(ctx, designs, results)
-		if ctx.Err() != nil {
-			return false
+	for i, t := range todo {
+		if s.together(t) {
+			results[i], whole = whole[0], whole[1:]
+		} else {
+			results[i] = s.single(ctx, t)
 		}
+	}
+	if len(todo) > 0 && ctx.Err() != nil {
+		return false
 	}
 	end := s.cfg.Now()
 	each := end.Sub(start).Seconds() / float64(max(len(todo), 1))
@@ -281,8 +334,29 @@ func (s *Study) evaluateBatch(ctx context.Context, p problem.Batcher, batch []*t
 	return true
 }
 
+// together reports whether a trial of a batch is evaluated with the others.
+func (s *Study) together(t *trial) bool { return !t.Partial() && t.from == 0 && !s.curves }
+
+// single evaluates one trial of a batch by itself.
+func (s *Study) single(ctx context.Context, t *trial) (res problem.Result) {
+	defer func() {
+		if x := recover(); x != nil {
+			res = problem.Result{Err: &problem.EvalError{Class: problem.ClassCrash, Err: fmt.Errorf("the evaluation panicked: %v", x)}}
+		}
+	}()
+	run := problem.Trial{Study: s.cfg.Name, Number: t.Number, Attempt: t.Attempt, Seed: s.trialSeed(t.Number)}
+	if run.Checkpoint, res.Err = s.checkpoint(t); res.Err != nil {
+		return res
+	}
+	var log stepLog
+	res.Values, res.Err = s.measure(problem.WithTrial(ctx, run), t, &log)
+	t.Steps = log.kept(s)
+	return res
+}
+
 // conclude gives a trial its final state.
 func (s *Study) conclude(t *trial, v metric.Values, err error) {
+	defer s.charged(t)
 	var infeasible *problem.InfeasibleError
 	switch {
 	case err == nil:
@@ -318,6 +392,8 @@ func (s *Study) runWorkers(ctx context.Context) (string, error) {
 	slot := map[int64]int{} // trial under way → its slot
 	window := int64(s.cfg.Parallel)
 	exhausted := false
+	dry := int64(0)    // last event when the searcher had nothing to propose
+	var planned effort // of what runs
 	var reason string
 	var timeUp <-chan time.Time
 	if s.cfg.Budget.Time > 0 {
@@ -357,6 +433,7 @@ func (s *Study) runWorkers(ctx context.Context) (string, error) {
 			byKey[t.key] = t.Number
 		}
 		running[t.Number] = t
+		planned += s.planned(t)
 		free := slices.Index(slots, false)
 		slots[free], slot[t.Number] = true, free
 		t.Worker = strconv.Itoa(free + 1) // a place among the evaluations at once, from 1
@@ -373,7 +450,7 @@ func (s *Study) runWorkers(ctx context.Context) (string, error) {
 	}
 	for {
 		for len(running) < s.cfg.Parallel {
-			if reason = s.stop(ctx, len(running)); reason != "" || exhausted {
+			if reason = s.stop(ctx, len(running), planned); reason != "" || exhausted {
 				break
 			}
 			var t *trial
@@ -391,7 +468,7 @@ func (s *Study) runWorkers(ctx context.Context) (string, error) {
 				}
 				asked, err := s.ask(1)
 				if errors.Is(err, search.ErrExhausted) {
-					exhausted = true
+					exhausted, dry = true, s.seq
 					continue
 				}
 				if err != nil {
@@ -413,6 +490,12 @@ func (s *Study) runWorkers(ctx context.Context) (string, error) {
 		}
 		if len(running) == 0 {
 			if reason == "" && exhausted {
+				// What ran has ended; its results may give the searcher more to do.
+				s.tellUpToDurable(s.next)
+				if s.seq > dry {
+					exhausted = false
+					continue
+				}
 				reason = StopExhausted
 			}
 			if reason != "" {
@@ -431,11 +514,12 @@ func (s *Study) runWorkers(ctx context.Context) (string, error) {
 			f = <-done
 		}
 		t := running[f.trial.Number]
+		planned -= s.planned(t)
 		delete(running, t.Number)
 		delete(byKey, t.key)
 		slots[slot[t.Number]] = false
 		delete(slot, t.Number)
-		t.Trial = f.trial.Trial
+		t.Trial, t.last = f.trial.Trial, f.trial.last
 		if f.cancelled {
 			t.State = store.Waiting
 			if err := s.save(ctx, t); err != nil {
@@ -456,6 +540,7 @@ func (s *Study) runWorkers(ctx context.Context) (string, error) {
 		}
 		s.conclude(t, f.values, f.err)
 		s.median.settle(t)
+		s.curve.settle(t)
 		if err := finish(t); err != nil {
 			return "", err
 		}
@@ -542,7 +627,13 @@ const lateGrace = 15 * time.Second
 
 // once is one attempt.
 func (s *Study) once(ctx context.Context, t *trial) (metric.Values, error) {
-	run := problem.WithTrial(ctx, problem.Trial{Study: s.cfg.Name, Number: t.Number, Attempt: t.Attempt, Seed: s.trialSeed(t.Number)})
+	folder, err := s.checkpoint(t)
+	if err != nil {
+		return nil, err
+	}
+	run := problem.WithTrial(ctx, problem.Trial{
+		Study: s.cfg.Name, Number: t.Number, Attempt: t.Attempt, Seed: s.trialSeed(t.Number), Checkpoint: folder,
+	})
 	if s.cfg.Timeout > 0 {
 		var cancel context.CancelFunc
 		run, cancel = context.WithTimeout(run, s.cfg.Timeout)
@@ -551,8 +642,10 @@ func (s *Study) once(ctx context.Context, t *trial) (metric.Values, error) {
 	type answer struct {
 		v   metric.Values
 		err error
+		log stepLog
 	}
 	got := make(chan answer, 1)
+	on := *t // an evaluation that ignores its cancellation outlives this call
 	go func() {
 		a := answer{err: &problem.EvalError{Class: problem.ClassCrash, Err: errors.New("the evaluation panicked")}}
 		defer func() {
@@ -561,7 +654,9 @@ func (s *Study) once(ctx context.Context, t *trial) (metric.Values, error) {
 			}
 			got <- a
 		}()
-		a.v, a.err = s.cfg.Problem.Evaluate(run, t.design, &reporter{s: s, ctx: run, number: t.Number})
+		r := &reporter{s: s, ctx: run, number: t.Number}
+		a.v, a.err = s.measure(run, &on, r)
+		a.log = r.log
 	}()
 	var a answer
 	select {
@@ -583,5 +678,6 @@ func (s *Study) once(ctx context.Context, t *trial) (metric.Values, error) {
 		}
 		a.err = late
 	}
+	t.last, t.Steps = a.log.last, a.log.kept(s)
 	return a.v, a.err
 }

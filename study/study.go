@@ -36,15 +36,22 @@ type Study struct {
 	open    []*trial          // not finished and not in this process's hands, in number order
 	untold  map[int64]*trial  // finished, not told, by number; async studies have none
 	foreign map[int64]bool    // trials that the searcher did not propose in this epoch
-	known   map[string]record // measured designs by canonical key or hash
+	known   map[string]record // measured designs by canonical key or hash, and fidelity
 	waiting map[string][]*trial
 	front   metric.Front[int64]
 	designs map[int64]space.Design // of the members of the front
+
+	fidelity problem.Fidelity
+	refuse   func(space.Design) string // why a design cannot meet the limits, for free; nil if nothing is known
+	partial  map[int64]rung            // partial measurements by trial
+	fitting  chan struct{}             // closed when the searcher's model is fitted; nil if it is
+	curves   bool                      // the searcher reads intermediate results
 
 	counts    [store.Cached + 1]int64
 	imported  int64
 	free      int64 // infeasible trials that were not evaluated
 	cost      float64
+	effort    effort // spent
 	sinceGain int64
 	repeats   int64 // proposals in a row that were measured before
 	hitTarget int64 // first trial that met the targets, -1 if none
@@ -52,6 +59,7 @@ type Study struct {
 	prior     time.Duration // time spent by earlier runs
 	began     time.Time
 	median    medianState
+	curve     curveState
 	notes     []string
 	toldNow   []*trial // told since the last save
 }
@@ -60,8 +68,13 @@ type Study struct {
 type trial struct {
 	store.Trial
 	design space.Design
-	key    string
+	key    string // equal keys, equal measurements
 	score  metric.Score
+	from   float64 // share at which the evaluation that this one goes on from ended; 0 if none
+	first  int64   // trial that first measured the design, if this goes on from it
+	reason string  // why estimates refuse the design
+	asked  bool    // the estimates were asked
+	last   int64   // largest step that was reported
 }
 
 // A record is what the cache keeps of a measured design.
@@ -79,7 +92,11 @@ const (
 	attrBudget      = "setup.budget" // the budget the searcher was told
 	attrParallel    = "setup.parallel"
 	attrElapsed     = "elapsed_s"
-	attrFrom        = "from" // of a trial: the study it was imported from
+	attrSetupEffort = "setup.full" // the effort the searcher was told
+	attrFidelity    = "fidelity"   // what a full evaluation is
+	attrFrom        = "from"       // of a trial: the study it was imported from
+	attrEffort      = "effort"     // of a trial: what it cost in full evaluations, if not 1
+	attrResumed     = "resumed_at" // of a trial: the share at which it went on
 )
 
 const opEnqueue, opImport = "enqueue", "import"
@@ -97,7 +114,7 @@ func Open(ctx context.Context, cfg Config) (*Study, error) {
 		cfg: cfg, space: cfg.Problem.Space(), store: cfg.Store,
 		numbers: map[int64]int64{}, untold: map[int64]*trial{}, foreign: map[int64]bool{},
 		known: map[string]record{}, waiting: map[string][]*trial{}, designs: map[int64]space.Design{},
-		hitTarget: -1,
+		hitTarget: -1, fidelity: problem.FidelityOf(cfg.Problem), partial: map[int64]rung{}, refuse: cfg.refusal(),
 	}
 	if s.store == nil {
 		s.store = store.Memory(store.Study{Name: cfg.Name})
@@ -106,6 +123,7 @@ func Open(ctx context.Context, cfg Config) (*Study, error) {
 		return nil, &space.InfeasibleError{Proven: true}
 	}
 	s.median.rule = cfg.Prune
+	s.curve.begin(cfg.Curve, s.fidelity.Max)
 	if err := s.load(ctx); err != nil {
 		return nil, err
 	}
@@ -127,19 +145,24 @@ func (s *Study) Space() *space.Space { return s.space }
 func (s *Study) Config() Config { return s.cfg }
 
 // Close records how much time was spent. It does not close the store.
-func (s *Study) Close(ctx context.Context) error { return s.saveStudy(ctx, "", "") }
+func (s *Study) Close(ctx context.Context) error {
+	s.fitted()
+	return s.saveStudy(ctx, "", "")
+}
 
 // newSearcher makes the searcher for the setup that was recorded, or the
 // present one.
-func (s *Study) newSearcher(budget int64, parallel int) error {
+func (s *Study) newSearcher(budget int64, effort float64, parallel int) error {
+	s.fitted()
+	setup := s.cfg.Setup()
+	setup.Budget, setup.Effort, setup.Parallel = budget, effort, parallel
 	var err error
-	s.searcher, err = s.cfg.Method.New(search.Setup{
-		Space: s.space, Objectives: len(s.cfg.Goal.Objectives), Limits: len(s.cfg.Goal.Limits) > 0,
-		Seed: s.cfg.Seed, Budget: budget, Parallel: parallel,
-	})
+	s.searcher, err = s.cfg.Method.New(setup)
 	if err != nil {
 		return fmt.Errorf("study %s: %s cannot search this: %w", s.cfg.Name, s.cfg.MethodName, err)
 	}
+	c, ok := s.searcher.(search.CurveReader)
+	s.curves = ok && c.ReadsCurves()
 	if a, ok := s.searcher.(illuminate.Archiver); ok {
 		for _, m := range a.Measures() {
 			if !hasMetric(s.cfg.Problem.Metrics(), m.Metric) {
@@ -164,35 +187,49 @@ func (s *Study) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	budget, parallel := s.cfg.Budget.Trials, s.cfg.Parallel
+	budget, effort, parallel := s.cfg.Budget.Trials, s.cfg.Budget.Full, s.cfg.Parallel
 	changed := false
 	if old, ok := rec.Attrs[attrFingerprint]; ok {
 		budget, _ = strconv.ParseInt(rec.Attrs[attrBudget], 10, 64)
+		effort, _ = strconv.ParseFloat(rec.Attrs[attrSetupEffort], 64)
 		parallel, _ = strconv.Atoi(rec.Attrs[attrParallel])
 		s.epoch, _ = strconv.ParseInt(rec.Attrs[attrEpoch], 10, 64)
 		elapsed, _ := strconv.ParseFloat(rec.Attrs[attrElapsed], 64)
 		s.prior = time.Duration(elapsed * float64(time.Second))
 		changed = old != print
 	}
+	if changed {
+		budget, effort, parallel = s.cfg.Budget.Trials, s.cfg.Budget.Full, s.cfg.Parallel
+	}
+	if err := s.newSearcher(budget, effort, parallel); err != nil {
+		return err
+	}
 	trials, err := s.readTrials(ctx)
 	if err != nil {
 		return err
+	}
+	whole := ""
+	if s.fidelity.Graded() {
+		whole = fmt.Sprintf("%v %s", s.fidelity.Max, s.fidelity.Name)
+	}
+	if was, ok := rec.Attrs[attrFidelity]; ok && was != whole && whole != "" && len(trials) > 0 {
+		return &ConfigError{Field: "Problem", Found: "a full evaluation of " + whole, Want: was + " as in the earlier trials, which cannot be compared with others; or give the study another name"}
 	}
 	for _, t := range trials {
 		switch {
 		case t.State.Done():
 			s.settle(t)
+			if s.cfg.Prune != nil {
+				s.median.restore(t, s.cfg.Goal.Objectives[0])
+			}
 			s.median.settle(t)
+			s.curve.settle(t)
 		default:
 			s.open = append(s.open, t)
 		}
 	}
 	if changed {
-		budget, parallel = s.cfg.Budget.Trials, s.cfg.Parallel
 		s.epoch = s.seq
-	}
-	if err := s.newSearcher(budget, parallel); err != nil {
-		return err
 	}
 	if err := s.replay(trials); err != nil {
 		var diverged *divergedError
@@ -205,7 +242,7 @@ func (s *Study) load(ctx context.Context) error {
 		clear(s.numbers)
 		clear(s.foreign)
 		clear(s.untold)
-		if err := s.newSearcher(budget, parallel); err != nil {
+		if err := s.newSearcher(budget, effort, parallel); err != nil {
 			return err
 		}
 		if err := s.replay(trials); err != nil {
@@ -240,6 +277,12 @@ func (s *Study) load(ctx context.Context) error {
 	rec.Attrs[attrFingerprint] = print
 	rec.Attrs[attrBudget] = strconv.FormatInt(budget, 10)
 	rec.Attrs[attrParallel] = strconv.Itoa(parallel)
+	if effort > 0 {
+		rec.Attrs[attrSetupEffort] = strconv.FormatFloat(effort, 'g', -1, 64)
+	}
+	if whole != "" {
+		rec.Attrs[attrFidelity] = whole
+	}
 	rec.Attrs[attrEpoch] = strconv.FormatInt(s.epoch, 10)
 	return s.store.SaveStudy(ctx, rec)
 }
@@ -248,7 +291,7 @@ func (s *Study) load(ctx context.Context) error {
 func (s *Study) rescore(ctx context.Context, trials []*trial) error {
 	var stale []*trial
 	for _, t := range trials {
-		if len(t.Values) == 0 || t.State != store.Complete && t.State != store.Cached {
+		if len(t.Values) == 0 || t.Partial() || t.State != store.Complete && t.State != store.Cached {
 			continue
 		}
 		if !slices.Equal(t.Loss, t.score.Loss) || t.Violation != t.score.Violation {
@@ -270,7 +313,7 @@ func describe(p problem.Problem) string {
 func (s *Study) readTrials(ctx context.Context) ([]*trial, error) {
 	var out []*trial
 	var lost []error
-	for rec, err := range s.store.Trials(ctx, store.Filter{NoSteps: s.cfg.Prune == nil}) {
+	for rec, err := range s.store.Trials(ctx, store.Filter{NoSteps: s.cfg.Prune == nil && s.cfg.Curve == nil && !s.curves}) {
 		if err != nil {
 			return nil, err
 		}
@@ -283,7 +326,12 @@ func (s *Study) readTrials(ctx context.Context) ([]*trial, error) {
 			continue
 		}
 		t.design = d
-		t.key = s.keyOf(d)
+		t.key = keyAt(s.keyOf(d), t.Fidelity)
+		t.from, _ = strconv.ParseFloat(t.Attrs[attrResumed], 64)
+		t.first = t.Number
+		if t.from > 0 && len(t.Parents) > 0 {
+			t.first = s.firstOf(t.Parents[0])
+		}
 		if rec.State.Done() {
 			t.score = s.cfg.Goal.Score(rec.Values)
 		}
@@ -297,7 +345,7 @@ func (s *Study) readTrials(ctx context.Context) ([]*trial, error) {
 	return out, nil
 }
 
-// keyOf identifies designs that need to be measured only once.
+// keyOf identifies designs that need to be measured only once, in full.
 func (s *Study) keyOf(d space.Design) string {
 	if c, ok := s.cfg.Problem.(problem.Canonical); ok {
 		return c.Key(d)
@@ -315,19 +363,20 @@ func (s *Study) seedTrials(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("study %s: warm start: trial %d of the other study is not a design of this space: %w", s.cfg.Name, w.Number, err)
 		}
-		if w.State != store.Complete {
+		if w.State != store.Complete || w.Partial() && !s.fidelity.Graded() {
 			continue
 		}
-		t := s.newTrial(d)
+		t := s.newTrial(d, w.Fidelity)
 		t.State, t.Operator, t.Values = store.Complete, opImport, w.Values
 		t.Finished = s.cfg.Now()
+		t.charge(0)
 		if err := s.judge(t, w.Values); err != nil {
 			return fmt.Errorf("study %s: warm start: trial %d: %w", s.cfg.Name, w.Number, err)
 		}
 		recs = append(recs, t)
 	}
 	for _, d := range s.cfg.Enqueue {
-		t := s.newTrial(d)
+		t := s.newTrial(d, 0)
 		t.Operator = opEnqueue
 		recs = append(recs, t)
 	}
@@ -341,7 +390,7 @@ func (s *Study) Enqueue(ctx context.Context, designs ...space.Design) error {
 		if d.Space() != s.space {
 			return &ConfigError{Field: "Enqueue", Found: "a design of another space", Want: "designs of the study's space"}
 		}
-		t := s.newTrial(d)
+		t := s.newTrial(d, 0)
 		t.Operator = opEnqueue
 		recs = append(recs, t)
 	}
@@ -367,14 +416,18 @@ func (s *Study) adopt(ctx context.Context, recs []*trial) error {
 	return nil
 }
 
-// newTrial numbers a trial.
-func (s *Study) newTrial(d space.Design) *trial {
+// newTrial numbers a trial of a design with a share of the full effort.
+func (s *Study) newTrial(d space.Design, share float64) *trial {
+	if problem.Full(share) {
+		share = 0
+	}
 	h := d.Hash()
-	t := &trial{design: d, key: s.keyOf(d), Trial: store.Trial{
-		Number: s.next, State: store.Waiting, Attempt: 1, Design: d.AppendJSON(nil), Hash: h, Queued: s.cfg.Now(),
+	key := s.keyOf(d)
+	t := &trial{design: d, key: keyAt(key, share), first: s.next, Trial: store.Trial{
+		Number: s.next, State: store.Waiting, Attempt: 1, Design: d.AppendJSON(nil), Hash: h, Fidelity: share, Queued: s.cfg.Now(),
 	}}
 	if _, ok := s.cfg.Problem.(problem.Canonical); ok {
-		t.Key = t.key
+		t.Key = key
 	}
 	s.next++
 	return t
@@ -425,8 +478,7 @@ func (s *Study) judge(t *trial, v metric.Values) error {
 		}
 	}
 	t.Values = v
-	t.score = s.cfg.Goal.Score(v)
-	t.Loss, t.Violation = t.score.Loss, t.score.Violation
+	t.setScore(s.cfg.Goal.Score(v))
 	t.Cost = t.Seconds
 	if m := s.cfg.Budget.Metric; m != "" {
 		t.Cost = v[m]
@@ -454,19 +506,30 @@ func (s *Study) settle(t *trial) {
 	switch t.State {
 	case store.Complete:
 		s.cost += t.Cost
+		s.effort += t.spent()
 		if _, dup := s.known[t.key]; !dup {
 			s.known[t.key] = record{number: t.Number, values: t.Values, score: t.score}
 		}
+		if t.Partial() {
+			s.partial[t.Number] = rung{share: t.Fidelity, first: t.first}
+			return
+		}
 	case store.Cached:
+		if t.Partial() {
+			s.partial[t.Number] = rung{share: t.Fidelity, first: t.first}
+		}
 		return
 	default:
 		s.cost += t.Cost
 		if t.State == store.Infeasible {
 			if t.Started.IsZero() { // known from an equal design
 				s.free++
-			} else if _, dup := s.known[t.key]; !dup {
-				s.known[t.key] = record{number: t.Number, reason: t.Error}
+			} else if _, dup := s.known[s.keyOf(t.design)]; !dup {
+				s.known[s.keyOf(t.design)] = record{number: t.Number, reason: t.Error}
 			}
+		}
+		if t.State != store.Infeasible || !t.Started.IsZero() {
+			s.effort += t.spent()
 		}
 		if t.Error != "" {
 			s.lastError = t.Error
@@ -531,6 +594,9 @@ func (s *Study) outcome(t *trial) search.Outcome {
 		o.Score = failedScore(len(s.cfg.Goal.Objectives))
 		o.Values = t.Values
 	}
+	if s.curves {
+		o.Curve = s.curveOf(t.Steps)
+	}
 	return o
 }
 
@@ -545,6 +611,7 @@ func failedScore(n int) metric.Score {
 // ask asks the searcher for up to n proposals and makes trials of them, not
 // saved yet.
 func (s *Study) ask(n int) ([]*trial, error) {
+	s.fitted()
 	ps, err := s.searcher.Ask(n)
 	if err != nil {
 		return nil, err
@@ -552,15 +619,20 @@ func (s *Study) ask(n int) ([]*trial, error) {
 	s.seq++
 	out := make([]*trial, 0, len(ps))
 	for _, p := range ps {
-		t := s.newTrial(p.Design)
+		if !problem.Full(p.Fidelity) && s.fidelity.Snap(p.Fidelity) != p.Fidelity {
+			return nil, fmt.Errorf("it proposes an evaluation at %v of the full effort; the problem has %s", p.Fidelity, efforts(s.fidelity))
+		}
+		t := s.newTrial(p.Design, p.Fidelity)
 		t.Proposal, t.AskSeq = p.ID, s.seq
-		t.Operator, t.Why, t.Predicted, t.Fidelity = p.Operator, p.Why, p.Predicted, p.Fidelity
+		t.Operator, t.Why, t.Predicted = p.Operator, p.Why, p.Predicted
 		for _, id := range p.Parents {
 			t.Parents = append(t.Parents, s.parent(id))
 		}
+		s.resume(t)
 		s.numbers[p.ID] = t.Number
 		out = append(out, t)
 	}
+	s.fit()
 	return out, nil
 }
 
@@ -584,6 +656,7 @@ func (s *Study) tell(ts ...*trial) {
 		outs[i] = s.outcome(t)
 		delete(s.untold, t.Number)
 	}
+	s.fitted()
 	s.searcher.Tell(outs...)
 }
 

@@ -69,7 +69,7 @@ func trace(t *testing.T, st store.Store) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out = append(out, fmt.Sprintf("%d %s %s %v ask=%d tell=%d", tr.Number, tr.State, tr.Design, tr.Loss, tr.AskSeq, tr.TellSeq))
+		out = append(out, fmt.Sprintf("%d %s %s %v %v ask=%d tell=%d", tr.Number, tr.State, tr.Design, tr.Fidelity, tr.Loss, tr.AskSeq, tr.TellSeq))
 	}
 	return out
 }

@@ -34,10 +34,11 @@ func Schema() map[string]any {
 			"prune": object{
 				"description": "stop evaluations that look bad, by the intermediate results they report",
 				"anyOf": []any{
-					object{"const": "median"},
-					object{"type": "object", "properties": object{"median": source.JSONSchema(medianOptions{})}, "required": []string{"median"}, "additionalProperties": false},
+					object{"enum": []any{"median", "curve"}},
+					pruneSchema("median"), pruneSchema("curve"),
 				},
 			},
+			"reject":     object{"type": "boolean", "default": false, "description": "designs that free estimates show to miss a limit are infeasible at no cost, instead of measured"},
 			"parallel":   object{"type": "integer", "minimum": 1, "maximum": 100_000, "description": "evaluations at once; by default all cores"},
 			"async":      object{"type": "boolean", "default": false, "description": "tell results as they come: faster with uneven evaluations, not reproducible"},
 			"duplicates": object{"enum": []any{"reuse", "evaluate"}, "default": "reuse", "description": "what to do with a design that was measured before"},
@@ -55,6 +56,18 @@ func Schema() map[string]any {
 func with(s object, key string, value any) object {
 	s[key] = value
 	return s
+}
+
+// pruneSchema describes the rules of prune, of which one must be there.
+func pruneSchema(required string) object {
+	return object{"type": "object", "properties": object{
+		"median": orNull(source.JSONSchema(medianOptions{}), "end a trial that is worse than the median of the others at the same step"),
+		"curve":  orNull(source.JSONSchema(curveOptions{}), "end a trial whose learning curve will hardly reach the best"),
+	}, "required": []string{required}, "additionalProperties": false}
+}
+
+func orNull(options object, doc string) object {
+	return object{"description": doc, "anyOf": []any{options, object{"type": "null"}}}
 }
 
 func texts(doc string) object {

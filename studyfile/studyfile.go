@@ -47,12 +47,13 @@ type File struct {
 // keys of the top level, in the order in which people write them.
 var topKeys = []string{
 	"study", "problem", "space", "require", "objectives", "limits", "search", "budget", "stop", "prune",
-	"parallel", "async", "duplicates", "seed", "enqueue", "warm_start",
+	"reject", "parallel", "async", "duplicates", "seed", "enqueue", "warm_start",
 }
 
 // budgetOptions are the keys of "budget".
 type budgetOptions struct {
 	Trials int64         `yaml:"trials" min:"1" doc:"evaluations, over all runs together; designs served from the cache are free"`
+	Full   float64       `yaml:"full" min:">0" doc:"effort in full evaluations, over all runs together: a trial with a ninth of the effort counts a ninth"`
 	Time   time.Duration `yaml:"time" min:">0" doc:"wall time, over all runs together"`
 	Cost   float64       `yaml:"cost" min:">0" doc:"sum of the costs of the trials"`
 	Metric string        `yaml:"metric" doc:"metric that is the cost of a trial; without it, its seconds of evaluation"`
@@ -63,6 +64,14 @@ type stopOptions struct {
 	NoGain   int64 `yaml:"no_gain" min:"1" doc:"stop after so many trials in a row that did not improve the front"`
 	Failures int64 `yaml:"failures" default:"10" min:"-1" doc:"stop after so many failures if nothing ever succeeded; -1 means never"`
 	Target   any   `yaml:"target" doc:"conditions such as accuracy >= 94; stop when one feasible design meets all of them"`
+}
+
+// curveOptions are the keys of "prune: {curve: …}".
+type curveOptions struct {
+	Startup int     `yaml:"startup" default:"5" min:"1" doc:"full evaluations that must finish before any trial is pruned"`
+	Warmup  int     `yaml:"warmup" default:"4" min:"1" doc:"intermediate results of a trial before it can be pruned"`
+	Chance  float64 `yaml:"chance" default:"0.05" min:">0" max:"<1" doc:"probability of ending better than the best below which a trial is pruned"`
+	Steps   int64   `yaml:"steps" default:"0" min:"0" doc:"step at which an evaluation ends; 0 means the fidelity's max, or the largest step of a finished trial"`
 }
 
 // medianOptions are the keys of "prune: {median: …}".
@@ -140,6 +149,7 @@ func (r *reader) read() {
 		}
 	}
 	r.f.StorePath = filepath.Join(filepath.Dir(r.f.Path), c.Name+".db")
+	c.Checkpoints = filepath.Join(filepath.Dir(r.f.Path), c.Name+".checkpoints")
 	if n := v.Get("seed"); n != nil {
 		if x, ok := n.Int(rep, source.AtLeast(0)); ok {
 			c.Seed = uint64(x)
@@ -149,6 +159,9 @@ func (r *reader) read() {
 		if x, ok := n.Int(rep, source.AtLeast(1), source.AtMost(100_000)); ok {
 			c.Parallel = int(x)
 		}
+	}
+	if n := v.Get("reject"); n != nil {
+		c.Reject, _ = n.Bool(rep)
 	}
 	if n := v.Get("async"); n != nil {
 		c.Async, _ = n.Bool(rep)
@@ -357,7 +370,7 @@ func (r *reader) budget() {
 	}
 	var b budgetOptions
 	if source.Decode(r.report, v, &b) {
-		r.f.Budget = study.Budget{Trials: b.Trials, Time: b.Time, Cost: b.Cost, Metric: b.Metric}
+		r.f.Budget = study.Budget{Trials: b.Trials, Full: b.Full, Time: b.Time, Cost: b.Cost, Metric: b.Metric}
 	}
 }
 
@@ -389,19 +402,41 @@ func (r *reader) prune() {
 	if v == nil {
 		return
 	}
-	var o medianOptions
-	switch {
-	case v.IsScalar():
-		if _, ok := v.Word(r.report, "median"); !ok {
+	rules := map[string]*source.Value{} // by name, with their options
+	if v.IsScalar() {
+		word, ok := v.Word(r.report, "median", "curve")
+		if !ok {
 			return
 		}
-		o.Startup = 5
-	default:
-		if !v.Fields(r.report, "median") || !v.Required(r.report, "median") || !source.Decode(r.report, v.Get("median"), &o) {
+		rules[word] = nil
+	} else {
+		entries, ok := v.Map(r.report)
+		if !ok || !v.Fields(r.report, "median", "curve") {
 			return
+		}
+		if len(entries) == 0 {
+			r.expect(v, "median or curve", "no rule is named here")
+			return
+		}
+		for _, e := range entries {
+			rules[e.Name()] = e.Value
 		}
 	}
-	r.f.Prune = &study.MedianRule{Startup: o.Startup, Warmup: o.Warmup}
+	decode := func(name string, into any) bool {
+		o, ok := rules[name]
+		if ok && (o == nil || o.IsNull()) {
+			o, _ = source.Parse(r.f.Path, []byte("{}"))
+		}
+		return ok && source.Decode(r.report, o, into)
+	}
+	var m medianOptions
+	if decode("median", &m) {
+		r.f.Prune = &study.MedianRule{Startup: m.Startup, Warmup: m.Warmup}
+	}
+	var c curveOptions
+	if decode("curve", &c) {
+		r.f.Curve = &study.CurveRule{Startup: c.Startup, Warmup: c.Warmup, Chance: c.Chance, Steps: c.Steps}
+	}
 }
 
 // check reports what only the problem and the goal together can show.
@@ -447,7 +482,10 @@ func (r *reader) check() {
 	for _, t := range r.f.Stop.Target {
 		named(r.root.Get("stop").Get("target"), "metric", t.Metric)
 	}
-	if r.f.Prune != nil && len(r.f.Goal.Objectives) != 1 {
+	if _, ok := r.f.Config.Problem.(problem.Estimator); r.f.Reject && !ok {
+		r.expect(r.root.Key("reject"), "a problem that knows some metrics without measuring", "reject: the problem %s estimates nothing", r.f.Problem)
+	}
+	if (r.f.Prune != nil || r.f.Curve != nil) && len(r.f.Goal.Objectives) != 1 {
 		r.expect(r.root.Key("prune"), "one objective: pruning compares one number", "pruning with %d objectives", len(r.f.Goal.Objectives))
 	}
 }
@@ -464,10 +502,7 @@ func (r *reader) method() {
 		return
 	}
 	r.f.Method, r.f.MethodName, r.f.Reason = options, row.Name, "asked for by the study file"
-	_, err := options.New(search.Setup{
-		Space: r.f.Config.Problem.Space(), Objectives: len(r.f.Goal.Objectives), Limits: len(r.f.Goal.Limits) > 0,
-		Seed: r.f.Seed, Budget: r.f.Budget.Trials, Parallel: max(r.f.Parallel, 1),
-	})
+	_, err := options.New(r.f.Setup())
 	for _, e := range unjoin(err) {
 		r.bad(v, "%s cannot search this: %v", row.Name, e)
 	}

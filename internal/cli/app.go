@@ -203,7 +203,7 @@ can be stopped and continued at any time.`,
 			root.AddCommand(c)
 		}
 	}
-	add("search", a.runCommand(), a.showCommand(), a.initCommand())
+	add("search", a.runCommand(), a.compareCommand(), a.showCommand(), a.initCommand())
 	add("look", a.reportCommand(), a.frontCommand(), a.bestCommand(), a.trialsCommand(), a.exportCommand(), a.plotCommand(), a.doctorCommand())
 	add("drive", a.askCommand(), a.tellCommand(), a.enqueueCommand())
 	add("learn", a.listCommand(), a.schemaCommand(), a.versionCommand())

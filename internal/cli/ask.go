@@ -19,6 +19,10 @@ type taskJSON struct {
 	Design space.Design `json:"design"`
 	Seed   uint64       `json:"seed"`
 	Why    string       `json:"why,omitempty"`
+
+	Fidelity   float64 `json:"fidelity,omitempty"`
+	Resumed    float64 `json:"resumed_at,omitempty"`
+	Checkpoint string  `json:"checkpoint,omitempty"`
 }
 
 func (a *app) askCommand() *cobra.Command {

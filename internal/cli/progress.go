@@ -145,6 +145,9 @@ func (g *progress) trialLine(t *store.Trial) string {
 			fmt.Fprintf(&b, "  %s %s", m.Name, withUnit(term.Number(x), m.Unit))
 		}
 	}
+	if t.Partial() {
+		fmt.Fprintf(&b, "  with %s of the effort", term.Percent(t.Fidelity))
+	}
 	if t.Violation > 0 {
 		b.WriteString("  (misses a limit)")
 	}
@@ -189,6 +192,8 @@ func (g *progress) line(now time.Time) string {
 		words = append(words, term.Plural(p.Evaluated, "trial"))
 	}
 	switch {
+	case p.FrontSize == 0 && p.Partial > 0:
+		words = append(words, "none measured in full yet")
 	case p.FrontSize == 0:
 	case !p.Feasible:
 		words = append(words, "none within the limits yet")

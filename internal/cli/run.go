@@ -183,6 +183,7 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 	if err != nil {
 		return err
 	}
+	cfg.Checkpoints = strings.TrimSuffix(at.db, filepath.Ext(at.db)) + ".checkpoints"
 	show := newProgress(a.err, cfg, a.verbose)
 	cfg.Store = st
 	if !a.quiet {
@@ -201,7 +202,7 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 	if before.Evaluated > 0 {
 		a.note("continuing after %s", term.Plural(before.Evaluated, "trial"))
 	}
-	if b := f.Budget; b.Trials == 0 && b.Time == 0 && b.Cost == 0 && len(f.Stop.Target) == 0 && f.Stop.NoGain == 0 {
+	if b := f.Budget; b.Trials == 0 && b.Full == 0 && b.Time == 0 && b.Cost == 0 && len(f.Stop.Target) == 0 && f.Stop.NoGain == 0 {
 		a.note("there is no budget: the search goes on until the space is exhausted or ctrl-C")
 	}
 	began := time.Now()
@@ -390,7 +391,7 @@ func (o *outcome) print(w io.Writer) error {
 	} else {
 		fmt.Fprintf(w, "Stopped: %s, after %s\n", o.stopped(), term.Duration(o.took))
 	}
-	fmt.Fprintf(w, "Trials:  %s\n", countsText(p.Counts))
+	fmt.Fprintf(w, "Trials:  %s%s\n", countsText(p.Counts), effortText(p))
 	if p.Tries > 0 && 2*p.Rejected > p.Tries {
 		fmt.Fprintln(w, rejectionText(p))
 	}
@@ -405,6 +406,8 @@ func (o *outcome) stopped() string {
 	switch o.res.Stopped {
 	case study.StopTrials:
 		return fmt.Sprintf("%s (%s)", o.res.Stopped, term.Plural(b.Trials, "trial"))
+	case study.StopFull:
+		return fmt.Sprintf("%s (%s)", o.res.Stopped, term.Number(b.Full))
 	case study.StopTime:
 		return fmt.Sprintf("%s (%s)", o.res.Stopped, term.Duration(b.Time))
 	case study.StopCost:
@@ -420,6 +423,8 @@ func (o *outcome) more() string {
 	switch o.res.Stopped {
 	case study.StopTrials:
 		return fmt.Sprintf("To go on, give it more: %s --trials %d", o.flags.again(o.arg, "budget.trials"), 2*o.file.Budget.Trials)
+	case study.StopFull:
+		return fmt.Sprintf("To go on, give it more: %s --set budget.full=%g", o.flags.again(o.arg, "budget.full"), 2*o.file.Budget.Full)
 	case study.StopTime:
 		return fmt.Sprintf("To go on, give it more: %s --set budget.time=%s", o.flags.again(o.arg, "budget.time"), (2 * o.file.Budget.Time).String())
 	case study.StopCost:
@@ -448,6 +453,14 @@ func (o *outcome) truthText() string {
 		t.Found, t.Members, term.Percent(t.Hypervolume), strings.Join(regret, ", "))
 }
 
+// effortText says what partial evaluations came to, "" if there were none.
+func effortText(p study.Progress) string {
+	if p.Partial == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s of them measured in part, all together worth %s full evaluations", term.Int(p.Partial), term.Number(p.Full))
+}
+
 // countsText lists how many trials ended how.
 func countsText(counts map[store.State]int64) string {
 	var words []string
@@ -470,6 +483,9 @@ func (o *outcome) JSON() map[string]any {
 	}
 	out["stopped"], out["done"] = o.res.Stopped, o.res.Stopped != study.StopCancelled
 	out["evaluated"], out["counts"] = p.Evaluated, counts
+	if p.Partial > 0 {
+		out["partial"], out["full_evaluations"] = p.Partial, p.Full
+	}
 	out["seconds"] = p.Elapsed.Seconds()
 	out["search"] = map[string]any{"method": o.file.MethodName, "reason": o.file.Reason}
 	out["drawn"] = map[string]int64{"tries": p.Tries, "rejected": p.Rejected}

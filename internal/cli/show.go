@@ -159,6 +159,9 @@ func budgetText(f *studyfile.File) string {
 		if b.Trials > 0 {
 			words = append(words, term.Plural(b.Trials, "trial"))
 		}
+		if b.Full > 0 {
+			words = append(words, fmt.Sprintf("%s full evaluations", term.Number(b.Full)))
+		}
 		if b.Time > 0 {
 			words = append(words, term.Duration(b.Time))
 		}
@@ -186,7 +189,7 @@ func budgetText(f *studyfile.File) string {
 func warnings(f *studyfile.File) []string {
 	out := append([]string(nil), f.Warnings...)
 	b := f.Budget
-	if b.Trials == 0 && b.Time == 0 && b.Cost == 0 && len(f.Stop.Target) == 0 && f.Stop.NoGain == 0 {
+	if b.Trials == 0 && b.Full == 0 && b.Time == 0 && b.Cost == 0 && len(f.Stop.Target) == 0 && f.Stop.NoGain == 0 {
 		out = append(out, "there is no budget; add for example budget: {trials: 500}")
 	}
 	if n, exact := f.Config.Problem.Space().Count(); n != nil && exact {
@@ -227,7 +230,7 @@ func showJSON(f *studyfile.File, status string, counts map[store.State]int64) ma
 		"study": f.Name, "problem": f.Problem, "space": p.Space(), "designs": count, "designs_exact": exact, "infinite": n == nil && exact,
 		"objectives": f.Goal.Objectives, "limits": f.Goal.Limits, "metrics": metricJSON(p.Metrics()), "export_formats": exportFormats(p),
 		"search": map[string]any{"method": f.MethodName, "reason": f.Reason, "auto": f.Auto},
-		"budget": map[string]any{"trials": f.Budget.Trials, "seconds": f.Budget.Time.Seconds(), "cost": f.Budget.Cost},
+		"budget": map[string]any{"trials": f.Budget.Trials, "full": f.Budget.Full, "seconds": f.Budget.Time.Seconds(), "cost": f.Budget.Cost},
 		"seed":   f.Seed, "status": status, "counts": states, "warnings": append([]string{}, warnings(f)...), "database": f.StorePath,
 	}
 	if d, ok := p.(problem.Describer); ok {

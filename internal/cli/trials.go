@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -222,6 +223,9 @@ func trialTable(w io.Writer, r *reading, trials report.Trials, limit int, total 
 	}
 	for _, m := range f.order() {
 		column(m, func(t *store.Trial) (float64, bool) { x, ok := t.Values[m.Name]; return x, ok })
+	}
+	if slices.ContainsFunc(show, func(t store.Trial) bool { return t.Partial() }) {
+		column(metric.Metric{Name: "fidelity"}, func(t *store.Trial) (float64, bool) { return cmp.Or(t.Fidelity, 1), true })
 	}
 	failed := slices.ContainsFunc(show, func(t store.Trial) bool { return t.Error != "" })
 	rows, texts := make([][]any, len(show)), make([][]byte, len(show))

@@ -38,7 +38,7 @@ const (
 // Run fails the test for every law that the problem breaks.
 func Run(t *testing.T, p problem.Problem) {
 	t.Helper()
-	for _, err := range check(t.Context(), p) {
+	for _, err := range check(t.Context(), p, t.TempDir()) {
 		t.Error(err)
 	}
 }
@@ -46,7 +46,7 @@ func Run(t *testing.T, p problem.Problem) {
 // Check returns every law that the problem breaks, joined with [errors.Join];
 // nil if there is none.
 func Check(ctx context.Context, p problem.Problem) error {
-	return errors.Join(check(ctx, p)...)
+	return errors.Join(check(ctx, p, "")...)
 }
 
 type checker struct {
@@ -55,13 +55,14 @@ type checker struct {
 	designs []space.Design
 	results []problem.Result // of the first evaluation
 	noisy   bool
+	folder  string // for checkpoints; "" if there is none
 
 	mu   sync.Mutex
 	errs []error
 }
 
-func check(ctx context.Context, p problem.Problem) []error {
-	c := &checker{ctx: ctx, p: p}
+func check(ctx context.Context, p problem.Problem, folder string) []error {
+	c := &checker{ctx: ctx, p: p, folder: folder}
 	if n, ok := p.(problem.Noisy); ok {
 		c.noisy = n.Noisy()
 	}
@@ -76,6 +77,12 @@ func check(ctx context.Context, p problem.Problem) []error {
 	c.reports()
 	if b, ok := p.(problem.Batcher); ok {
 		c.batch(b)
+	}
+	if g, ok := p.(problem.Graded); ok {
+		c.graded(g)
+	}
+	if e, ok := p.(problem.Estimator); ok {
+		c.estimates(e)
 	}
 	if k, ok := p.(problem.Canonical); ok {
 		c.canonical(k)

@@ -218,3 +218,104 @@ func TestCheckFindsBrokenLaws(t *testing.T) {
 		}
 	}
 }
+
+// gradedToy is a toy that can be measured with less effort.
+type gradedToy struct {
+	*toy
+	fidelity problem.Fidelity
+	at       func(space.Design, float64, problem.Reporter) (metric.Values, error)
+	resume   func(space.Design, float64, float64, problem.Reporter) (metric.Values, error)
+	estimate func(space.Design) (metric.Values, error)
+}
+
+func newGradedToy() *gradedToy {
+	g := &gradedToy{toy: newToy(), fidelity: problem.Fidelity{Name: "steps", Min: 1, Max: 3, Whole: true, Resumes: true}}
+	g.resume = func(d space.Design, from, share float64, r problem.Reporter) (metric.Values, error) {
+		v, err := g.evaluate(context.Background(), d, nil)
+		end := g.fidelity.Amount(share)
+		first := int64(1)
+		if from > 0 {
+			first = int64(g.fidelity.Amount(from)) + 1
+		}
+		for s := first; r != nil && s <= int64(end); s++ {
+			if err := r.Report(s, metric.Values{"y": 1}); err != nil {
+				return nil, err
+			}
+		}
+		if err == nil {
+			v["y"] += 3 - end
+		}
+		return v, err
+	}
+	g.at = func(d space.Design, share float64, r problem.Reporter) (metric.Values, error) {
+		return g.resume(d, 0, share, r)
+	}
+	g.estimate = func(d space.Design) (metric.Values, error) { return g.evaluate(context.Background(), d, nil) }
+	return g
+}
+
+func (g *gradedToy) Fidelity() problem.Fidelity { return g.fidelity }
+func (g *gradedToy) Estimates() []string        { return []string{"y"} }
+func (g *gradedToy) EvaluateAt(_ context.Context, d space.Design, share float64, r problem.Reporter) (metric.Values, error) {
+	return g.at(d, share, r)
+}
+
+func (g *gradedToy) Resume(_ context.Context, d space.Design, from, share float64, r problem.Reporter) (metric.Values, error) {
+	return g.resume(d, from, share, r)
+}
+func (g *gradedToy) Estimate(d space.Design) (metric.Values, error) { return g.estimate(d) }
+
+func TestRunGraded(t *testing.T) {
+	t.Parallel()
+	Run(t, newGradedToy())
+}
+
+func TestCheckFindsBrokenFidelities(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spoil func(*gradedToy)
+		want  string
+	}{
+		"range":        {func(g *gradedToy) { g.fidelity.Min = 4 }, "more than the least"},
+		"no name":      {func(g *gradedToy) { g.fidelity.Name = "" }, "counted in"},
+		"half an step": {func(g *gradedToy) { g.fidelity.Min = 0.5 }, "a whole number"},
+		"levels":       {func(g *gradedToy) { g.fidelity.Levels = []float64{2, 1, 3} }, "rising"},
+		"full differs": {func(g *gradedToy) {
+			g.at = func(space.Design, float64, problem.Reporter) (metric.Values, error) {
+				return metric.Values{"y": -1}, nil
+			}
+		}, "EvaluateAt(1)"},
+		"resume differs": {func(g *gradedToy) {
+			good := g.resume
+			g.resume = func(d space.Design, from, share float64, r problem.Reporter) (metric.Values, error) {
+				v, err := good(d, from, share, r)
+				if from > 0 && err == nil {
+					v["y"] += 0.5
+				}
+				return v, err
+			}
+		}, "Resume of"},
+		"steps beyond": {func(g *gradedToy) {
+			good := g.at
+			g.at = func(d space.Design, share float64, r problem.Reporter) (metric.Values, error) {
+				if r != nil {
+					_ = r.Report(9, nil)
+				}
+				return good(d, share, nil)
+			}
+		}, "in the unit of the fidelity"},
+		"estimate differs": {func(g *gradedToy) {
+			g.estimate = func(space.Design) (metric.Values, error) { return metric.Values{"y": -3}, nil }
+		}, "Estimate of"},
+		"estimate refuses": {func(g *gradedToy) {
+			g.estimate = func(space.Design) (metric.Values, error) { return nil, &problem.InfeasibleError{Reason: "too big"} }
+		}, "too big"},
+	} {
+		g := newGradedToy()
+		c.spoil(g)
+		err := Check(t.Context(), g)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: Check = %v, want %q", name, err, c.want)
+		}
+	}
+}

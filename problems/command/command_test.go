@@ -77,6 +77,7 @@ var programs = map[string]func(){
 		}
 		fmt.Printf("runtime=%d\n", d.X)
 	},
+	"train": train,
 	"print": func() { fmt.Print(os.Getenv("TEXT")) },
 	"file": func() {
 		b, err := os.ReadFile(os.Getenv("DAEDALUS_DESIGN"))

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/daedalus-search/daedalus/internal/process"
 	"github.com/daedalus-search/daedalus/internal/source"
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/problem"
@@ -37,6 +38,10 @@ type Options struct {
 
 	// MetricUnits is how a study file writes Metrics: a map from names to units.
 	MetricUnits *source.Value `yaml:"metrics,required" doc:"the name of each metric that the program prints, with its unit; no unit means dimensionless"`
+
+	// Fidelity says that the program can measure with less than the full effort;
+	// nil means that it cannot.
+	Fidelity *Effort `yaml:"fidelity" doc:"the program can measure with less effort than a full evaluation takes"`
 
 	Timeout     time.Duration     `yaml:"timeout" default:"0s" min:"0s" doc:"of one evaluation; 0s means none"`                                             // 0 means none
 	Dir         string            `yaml:"dir" doc:"working directory"`                                                                                      // "" means the current one
@@ -75,6 +80,7 @@ type Problem struct {
 var (
 	_ problem.Problem   = (*Problem)(nil)
 	_ problem.Noisy     = (*Problem)(nil)
+	_ problem.Resumer   = (*Problem)(nil)
 	_ problem.Describer = (*Problem)(nil)
 )
 
@@ -113,6 +119,9 @@ func New(s *space.Space, o Options) (*Problem, error) {
 		if strings.ContainsAny(m.Unit, notInUnit) {
 			bad("found the unit %q of %s, want one word", m.Unit, m.Name)
 		}
+	}
+	for _, err := range o.Fidelity.Check(s, o.Metrics) {
+		bad("%w", err)
 	}
 	env := make([]string, 0, len(o.Env))
 	for _, name := range slices.Sorted(maps.Keys(o.Env)) {
@@ -213,6 +222,12 @@ func (p *Problem) own(d space.Design) (space.Design, error) {
 
 // Evaluate runs the program on one design. Failures are [*problem.EvalError].
 func (p *Problem) Evaluate(ctx context.Context, d space.Design, r problem.Reporter) (metric.Values, error) {
+	return p.evaluate(ctx, d, 0, 1, r)
+}
+
+// evaluate runs the program with a share of the effort, going on from another
+// share if that is above 0.
+func (p *Problem) evaluate(ctx context.Context, d space.Design, from, share float64, r problem.Reporter) (metric.Values, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -224,7 +239,19 @@ func (p *Problem) Evaluate(ctx context.Context, d space.Design, r problem.Report
 	if err != nil {
 		return nil, err
 	}
-	file, err := designFile(d)
+	text := d.AppendJSON(nil)
+	var env []string
+	if f := p.Fidelity(); f.Graded() {
+		text = withAmount(text, f.Name, f.Amount(share))
+		env = append(env, prefix+"FIDELITY="+amount(f.Amount(share)))
+		if from > 0 {
+			env = append(env, prefix+"RESUME_FROM="+amount(f.Amount(from)))
+		}
+		if t, ok := problem.TrialOf(ctx); ok && t.Checkpoint != "" {
+			env = append(env, prefix+"CHECKPOINT="+t.Checkpoint)
+		}
+	}
+	file, err := designFile(text)
 	if err != nil {
 		return nil, &problem.EvalError{Class: problem.ClassTransient, Err: fmt.Errorf("command: cannot write the design to a file: %w", err)}
 	}
@@ -236,19 +263,19 @@ func (p *Problem) Evaluate(ctx context.Context, d space.Design, r problem.Report
 	if r != nil {
 		out.report = r.Report
 	}
-	end := p.run(ctx, path, file, out)
+	end := p.run(ctx, path, file, env, out)
 	return p.judge(end, out)
 }
 
 // designFile writes the design to a temporary file and returns it, to be read
 // from its start. It is standard input too: a file, unlike a pipe, never blocks
 // the one who writes, nor fails when nobody reads.
-func designFile(d space.Design) (*os.File, error) {
+func designFile(text []byte) (*os.File, error) {
 	f, err := os.CreateTemp("", "daedalus-design-*.json")
 	if err != nil {
 		return nil, err
 	}
-	if _, err = f.Write(append(d.AppendJSON(nil), '\n')); err == nil {
+	if _, err = f.Write(append(text, '\n')); err == nil {
 		_, err = f.Seek(0, 0)
 	}
 	if err != nil {
@@ -259,10 +286,12 @@ func designFile(d space.Design) (*os.File, error) {
 	return f, nil
 }
 
+// prefix begins the names of our variables in the environment.
+const prefix = "DAEDALUS_"
+
 // environment returns the program's environment.
-func (p *Problem) environment(ctx context.Context, design string) []string {
-	const prefix = "DAEDALUS_"
-	ours := []string{prefix + "DESIGN=" + design}
+func (p *Problem) environment(ctx context.Context, design string, more []string) []string {
+	ours := append([]string{prefix + "DESIGN=" + design}, more...)
 	if t, ok := problem.TrialOf(ctx); ok {
 		ours = append(ours,
 			prefix+"STUDY="+t.Study,
@@ -274,7 +303,7 @@ func (p *Problem) environment(ctx context.Context, design string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(e string) bool {
 		name, _, _ := strings.Cut(e, "=")
 		switch strings.TrimPrefix(name, prefix) {
-		case "DESIGN", "STUDY", "TRIAL", "ATTEMPT", "SEED":
+		case "DESIGN", "STUDY", "TRIAL", "ATTEMPT", "SEED", "FIDELITY", "RESUME_FROM", "CHECKPOINT":
 			return strings.HasPrefix(name, prefix)
 		}
 		return false
@@ -313,7 +342,7 @@ func (p *Problem) judge(end ending, out *output) (metric.Values, error) {
 	case end.wait != nil:
 		return fail(problem.ClassCrash, 0, end.wait)
 	}
-	if signal := signalOf(end.state); signal != "" {
+	if signal := process.SignalOf(end.state); signal != "" {
 		return fail(problem.ClassCrash, 0, fmt.Errorf("died by signal %s%s", signal, lastWords(end.stderr)))
 	}
 	code := end.state.ExitCode()

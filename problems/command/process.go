@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/daedalus-search/daedalus/internal/process"
 	"github.com/daedalus-search/daedalus/problem"
 )
 
@@ -42,7 +43,7 @@ type ending struct {
 
 // run starts the program, feeds out, and returns when it and its process group
 // have ended.
-func (p *Problem) run(ctx context.Context, path string, design *os.File, out *output) ending {
+func (p *Problem) run(ctx context.Context, path string, design *os.File, env []string, out *output) ending {
 	outR, outW, err := os.Pipe()
 	if err != nil {
 		return ending{start: err}
@@ -57,21 +58,21 @@ func (p *Problem) run(ctx context.Context, path string, design *os.File, out *ou
 
 	cmd := &exec.Cmd{
 		Path: path, Args: p.options.Command, Dir: p.options.Dir,
-		Env:   p.environment(ctx, design.Name()),
+		Env:   p.environment(ctx, design.Name(), env),
 		Stdin: design, Stdout: outW, Stderr: errW,
 	}
-	group := newGroup(cmd)
+	group := process.NewGroup(cmd)
 	err = cmd.Start()
 	outW.Close()
 	errW.Close()
 	if err != nil {
 		return ending{start: err}
 	}
-	group.started()
-	defer group.close()
+	group.Started()
+	defer group.Close()
 
 	stop := make(chan error, 1) // the first reason in the output to end it
-	errs := &tail{limit: p.options.StderrTail}
+	errs := &process.Tail{Limit: p.options.StderrTail}
 	var readers sync.WaitGroup
 	readers.Go(func() {
 		if err := copyTo(out, outR); err != nil {
@@ -90,7 +91,7 @@ func (p *Problem) run(ctx context.Context, path string, design *os.File, out *ou
 	var end ending
 	go func() {
 		defer close(reaped)
-		if group.awaitExit() {
+		if group.AwaitExit() {
 			close(exited)
 			<-reap
 		}
@@ -124,10 +125,10 @@ func (p *Problem) run(ctx context.Context, path string, design *os.File, out *ou
 	}
 	var forced bool
 	if cause != nil {
-		group.terminate()
+		group.Terminate()
 		if !within(p.options.Grace, exited) {
 			forced = true
-			group.kill()
+			group.Kill()
 			if !within(unkillable, exited) {
 				close(reap)
 				return ending{cause: cause, abandoned: true, stderr: "", state: nil}
@@ -140,7 +141,7 @@ func (p *Problem) run(ctx context.Context, path string, design *os.File, out *ou
 		case <-time.After(drain):
 		}
 	}
-	group.kill()
+	group.Kill()
 	if !within(drain, read) { // held by a process that left the group
 		outR.Close()
 		errR.Close()
@@ -193,40 +194,6 @@ type discard struct{}
 
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
-// A tail keeps the end of what is written to it.
-type tail struct {
-	limit int
-	cut   bool
-	buf   []byte
-}
-
-func (t *tail) Write(b []byte) (int, error) {
-	n := len(b)
-	if len(b) > t.limit {
-		b, t.cut = b[len(b)-t.limit:], true
-	}
-	if over := len(t.buf) + len(b) - t.limit; over > 0 {
-		t.buf, t.cut = append(t.buf[:0], t.buf[over:]...), true
-	}
-	t.buf = append(t.buf, b...)
-	return n, nil
-}
-
-// String returns the end as valid UTF-8, from the start of a line if it was
-// cut and has more than one.
-func (t *tail) String() string {
-	b := t.buf
-	if t.cut {
-		for i, c := range b[:max(len(b)-1, 0)] {
-			if c == '\n' {
-				b = b[i+1:]
-				break
-			}
-		}
-	}
-	return strings.ToValidUTF8(string(b), "\uFFFD")
-}
-
 // lookUp finds a program as the program's own environment would.
 func lookUp(name, dir string, env []string, fail func(error) (string, error)) (string, error) {
 	path, err := exec.LookPath(name)
@@ -269,7 +236,7 @@ func lookUp(name, dir string, env []string, fail func(error) (string, error)) (s
 
 // startClass says whether starting a program again may help.
 func startClass(err error) problem.Class {
-	for _, e := range []error{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, textBusy} {
+	for _, e := range []error{syscall.EAGAIN, syscall.ENOMEM, syscall.EMFILE, syscall.ENFILE, process.TextBusy} {
 		if errors.Is(err, e) {
 			return problem.ClassTransient
 		}

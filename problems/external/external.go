@@ -7,6 +7,7 @@ package external
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/daedalus-search/daedalus/internal/source"
@@ -24,6 +25,9 @@ type Options struct {
 	MetricUnits *source.Value `yaml:"metrics,required" doc:"the name of each metric that will be told, with its unit; no unit means dimensionless"`
 	// Noisy says that the same design may give other values.
 	Noisy bool `yaml:"noisy" default:"false" doc:"the same design may give other values"`
+	// Fidelity says that designs can be measured with less than the full effort;
+	// nil means that they cannot.
+	Fidelity *command.Effort `yaml:"fidelity" doc:"designs can be measured with less effort than a full evaluation takes"`
 }
 
 // Problem is a space and the names of what is measured elsewhere.
@@ -35,6 +39,7 @@ type Problem struct {
 var (
 	_ problem.Problem   = (*Problem)(nil)
 	_ problem.Noisy     = (*Problem)(nil)
+	_ problem.Resumer   = (*Problem)(nil)
 	_ problem.Describer = (*Problem)(nil)
 )
 
@@ -51,6 +56,9 @@ func New(s *space.Space, o Options) (*Problem, error) {
 	}
 	if len(o.Metrics) == 0 {
 		return nil, errors.New("external: found no metrics, want at least one name with its unit, such as {yield: g}")
+	}
+	if err := errors.Join(o.Fidelity.Check(s, o.Metrics)...); err != nil {
+		return nil, fmt.Errorf("external: %w", err)
 	}
 	return &Problem{options: o, space: s}, nil
 }
@@ -73,4 +81,17 @@ func (p *Problem) Evaluate(context.Context, space.Design, problem.Reporter) (met
 		Class: problem.ClassPermanent,
 		Err:   errors.New("this problem is evaluated elsewhere: use daedalus ask and daedalus tell, or give the study a command"),
 	}
+}
+
+// Fidelity implements [problem.Graded].
+func (p *Problem) Fidelity() problem.Fidelity { return p.options.Fidelity.Fidelity() }
+
+// EvaluateAt always fails, as Evaluate does.
+func (p *Problem) EvaluateAt(ctx context.Context, d space.Design, _ float64, r problem.Reporter) (metric.Values, error) {
+	return p.Evaluate(ctx, d, r)
+}
+
+// Resume always fails, as Evaluate does.
+func (p *Problem) Resume(ctx context.Context, d space.Design, _, _ float64, r problem.Reporter) (metric.Values, error) {
+	return p.Evaluate(ctx, d, r)
 }

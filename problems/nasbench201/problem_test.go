@@ -300,6 +300,7 @@ func TestOptions(t *testing.T) {
 		"device":  {Options{Device: "pixl3"}, "did you mean pixel"},
 		"far off": {Options{Device: "abacus"}, "samsung_a50"},
 		"keep":    {Options{Disconnected: "drop"}, "infeasible, keep"},
+		"epochs":  {Options{Epochs: 90}, "12 or 200"},
 	} {
 		if _, err := New(c.options); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: New(%+v) = %v, want %q", name, c.options, err, c.want)
@@ -314,7 +315,7 @@ func TestOptions(t *testing.T) {
 	if !source.Decode(report, root, &o) {
 		t.Fatal(report.Err())
 	}
-	if diff := cmp.Diff(Options{Dataset: "cifar100", Device: "pixel3", Disconnected: "infeasible"}, o); diff != "" {
+	if diff := cmp.Diff(Options{Dataset: "cifar100", Device: "pixel3", Epochs: 12, Disconnected: "infeasible"}, o); diff != "" {
 		t.Errorf("decoded options (-want +got):\n%s", diff)
 	}
 }

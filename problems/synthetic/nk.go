@@ -42,11 +42,6 @@ func (o NK) New() (*Problem, error) {
 	for i := range nodes {
 		nodes[i] = space.Bool(fmt.Sprintf("x%d", i))
 	}
-	p, err := newProblem(fmt.Sprintf("the NK landscape with n = %d, k = %d, seed %d", n, k, seed), nodes,
-		[]metric.Metric{{Name: "fitness", Direction: metric.Maximize, Doc: "mean contribution of the bits"}})
-	if err != nil {
-		return nil, err
-	}
 	size := 1 << (k + 1)
 	tables := make([]float64, n*size)
 	for i := range n {
@@ -54,7 +49,7 @@ func (o NK) New() (*Problem, error) {
 			tables[i*size+q] = float64(mix(seed*1000003+uint64(i)*1009+uint64(q))>>11) / (1 << 53)
 		}
 	}
-	p.f = func(x, y []float64) {
+	f := func(x, y []float64) {
 		q := 0
 		for _, b := range x[:k] { // x_0 … x_{k-1}; the loop shifts the next one in
 			q = q<<1 | int(b)
@@ -66,10 +61,7 @@ func (o NK) New() (*Problem, error) {
 		}
 		y[0] = sum / float64(n)
 	}
-	if n > exhaustive {
-		return p, nil
-	}
-	p.front = func(ctx context.Context) ([]float64, error) {
+	front := func(ctx context.Context) ([]float64, error) {
 		best := 0.0
 		for x := range uint64(1) << n { // x_0 is the highest of n bits
 			if x&0xFFFF == 0 && ctx.Err() != nil {
@@ -84,7 +76,11 @@ func (o NK) New() (*Problem, error) {
 		}
 		return []float64{best / float64(n)}, nil
 	}
-	return p, nil
+	if n > exhaustive {
+		front = nil
+	}
+	return newProblem(fmt.Sprintf("the NK landscape with n = %d, k = %d, seed %d", n, k, seed), nodes,
+		[]metric.Metric{{Name: "fitness", Direction: metric.Maximize, Doc: "mean contribution of the bits"}}, f, front)
 }
 
 // mix is SplitMix64 (Steele, Lea and Flood 2014).

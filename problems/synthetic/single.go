@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/problems/internal/vector"
 	"github.com/daedalus-search/daedalus/space"
 )
 
@@ -12,13 +12,7 @@ import (
 const most = 10_000
 
 func single(name string, nodes []space.Node, optimum float64, f func(x []float64) float64) (*Problem, error) {
-	p, err := newProblem(name, nodes, []metric.Metric{{Name: "f", Direction: metric.Minimize, Doc: "value of the function"}})
-	if err != nil {
-		return nil, err
-	}
-	p.f = func(x, y []float64) { y[0] = f(x) }
-	p.front = fixed(optimum)
-	return p, nil
+	return newProblem(name, nodes, vector.Objectives(1), func(x, y []float64) { y[0] = f(x) }, vector.Front(optimum))
 }
 
 // Sphere is the sum of squares on [-5.12, 5.12]^n; its minimum is 0 at 0.
@@ -32,7 +26,7 @@ func (o Sphere) New() (*Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	return single(fmt.Sprintf("the sphere function in %d dimensions", n), floats(n, -5.12, 5.12), 0, func(x []float64) float64 {
+	return single(fmt.Sprintf("the sphere function in %d dimensions", n), vector.Floats(n, -5.12, 5.12), 0, func(x []float64) float64 {
 		sum := 0.0
 		for _, v := range x {
 			sum += float64(v * v)
@@ -53,7 +47,7 @@ func (o Rosenbrock) New() (*Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	return single(fmt.Sprintf("Rosenbrock's function in %d dimensions", n), floats(n, -5, 10), 0, func(x []float64) float64 {
+	return single(fmt.Sprintf("Rosenbrock's function in %d dimensions", n), vector.Floats(n, -5, 10), 0, func(x []float64) float64 {
 		sum := 0.0
 		for i := range len(x) - 1 {
 			a, b := x[i+1]-float64(x[i]*x[i]), 1-x[i]
@@ -75,7 +69,7 @@ func (o Rastrigin) New() (*Problem, error) {
 	if err != nil {
 		return nil, err
 	}
-	return single(fmt.Sprintf("Rastrigin's function in %d dimensions", n), floats(n, -5.12, 5.12), 0, func(x []float64) float64 {
+	return single(fmt.Sprintf("Rastrigin's function in %d dimensions", n), vector.Floats(n, -5.12, 5.12), 0, func(x []float64) float64 {
 		sum := 0.0
 		for _, v := range x {
 			sum += float64(v*v) + float64(10*(1-math.Cos(2*math.Pi*v)))

@@ -51,6 +51,11 @@ func TestConformance(t *testing.T) {
 	six := 6
 	for name, m := range map[string]maker{
 		"sphere": Sphere{}, "rosenbrock": Rosenbrock{Dims: 10}, "rastrigin": Rastrigin{Dims: 3}, "branin": Branin{},
+		"zdt4": ZDT{Function: 4}, "zdt6": ZDT{Function: 6},
+		"dtlz1": DTLZ{Function: 1}, "dtlz3": DTLZ{Function: 3, Objectives: 4}, "dtlz4": DTLZ{Function: 4}, "dtlz5": DTLZ{Function: 5}, "dtlz6": DTLZ{Function: 6},
+		"dtlz7": DTLZ{Function: 7}, "dtlz7 with two": DTLZ{Function: 7, Objectives: 2}, "dtlz7 with ten": DTLZ{Function: 7, Objectives: 10},
+		"wfg1": WFG{Function: 1}, "wfg2": WFG{Function: 2}, "wfg3": WFG{Function: 3, Objectives: 2}, "wfg4": WFG{}, "wfg5": WFG{Function: 5, Objectives: 5},
+		"wfg6": WFG{Function: 6}, "wfg7": WFG{Function: 7}, "wfg8": WFG{Function: 8}, "wfg9": WFG{Function: 9, Objectives: 2},
 		"zdt1": ZDT{}, "zdt2": ZDT{Function: 2}, "zdt3": ZDT{Function: 3, Dims: 2},
 		"dtlz2": DTLZ2{}, "dtlz2 with five": DTLZ2{Objectives: 5}, "nk": NK{N: 12}, "rugged nk": NK{N: 12, K: &six},
 	} {
@@ -205,8 +210,9 @@ func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	big, minus := 20, -1
 	for name, m := range map[string]maker{
-		"negative": Sphere{Dims: -1}, "one": Rosenbrock{Dims: 1}, "huge": Rastrigin{Dims: 1 << 30}, "zdt4": ZDT{Function: 4},
+		"negative": Sphere{Dims: -1}, "one": Rosenbrock{Dims: 1}, "huge": Rastrigin{Dims: 1 << 30}, "zdt7": ZDT{Function: 7}, "zdt5": ZDT{Function: 5},
 		"zdt dims": ZDT{Dims: 1}, "one objective": DTLZ2{Objectives: 1}, "few dims": DTLZ2{Objectives: 5, Dims: 3},
+		"dtlz8": DTLZ{Function: 8}, "wfg10": WFG{Function: 10}, "wfg position": WFG{Position: 5}, "odd wfg2": WFG{Function: 2, Distance: 3},
 		"k over n": NK{N: 5, K: &big}, "k under 0": NK{K: &minus}, "n": NK{N: -3},
 	} {
 		if p, err := m.New(); err == nil || !strings.Contains(err.Error(), "found") {
@@ -265,7 +271,7 @@ func BenchmarkNK(b *testing.B)   { benchmark(b, NK{}) }
 func BenchmarkNKOptimum(b *testing.B) {
 	p := must(b, NK{})
 	for b.Loop() {
-		if _, err := p.front(b.Context()); err != nil {
+		if _, err := p.Front(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -314,7 +314,7 @@ func (b *builder) rerun(ctx context.Context, st store.Store) (*run, error) {
 			if len(b.src.Goal.Objectives) > 0 {
 				s = b.src.Goal.Score(t.Values)
 			}
-			if len(s.Loss) == b.m && s.OK() {
+			if len(s.Loss) == b.m && s.OK() && !t.Partial() {
 				r.add(s)
 			} else {
 				r.fail()

@@ -3,16 +3,11 @@ package evolve
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 
-	"github.com/daedalus-search/daedalus/internal/rng"
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/search"
-	"github.com/daedalus-search/daedalus/search/internal/fresh"
-	"github.com/daedalus-search/daedalus/space"
 )
 
 // NSGA2 is the non-dominated sorting genetic algorithm of Deb, Pratap, Agarwal
@@ -45,10 +40,10 @@ import (
 // who competes with whom. Of ties the newer design survives, so that the
 // population drifts over plateaus.
 //
-// An ask costs a few microseconds however many trials there were; a selection
-// takes O(P log P) to sort two or three objectives and O(P²) small steps to thin
-// a front. Memory grows by one design a trial, which is how repetitions are
-// known.
+// On spaces of plain parameters a trial takes one to two microseconds, on others
+// a few more, however many there were; a selection takes O(P log P) for two or
+// three objectives. Memory grows by some 50 bytes a trial, by which repetitions
+// are known.
 //
 // The zero value is ready to use with the defaults given on each field.
 type NSGA2 struct {
@@ -68,321 +63,148 @@ type NSGA2 struct {
 	// MutationEta is the distribution index of polynomial mutation; larger
 	// takes smaller steps; 0 means 20.
 	MutationEta float64 `yaml:"mutation_eta" default:"20" min:">0" max:"1000" doc:"index of polynomial mutation; larger takes smaller steps"`
+	// Screen says which designs are drawn or bred anew, a bounded number of
+	// times, when it is known free of charge that they cannot meet the limits:
+	// "all", the default; only those of the first population, "start", as in
+	// EEEA-Net (Termritthikun et al. 2021); or "none".
+	Screen string `yaml:"screen" default:"all" oneof:"all start none" doc:"designs made anew if free limits rule them out: all, those of the start, or none"`
 }
 
 // New makes a searcher. It works on every space and any number of objectives,
 // with or without limits.
 func (o NSGA2) New(setup search.Setup) (search.Searcher, error) {
-	var errs []error
-	fail := func(field string, found any, want string) {
-		errs = append(errs, fmt.Errorf("nsga2: %s: found %v, want %s", field, found, want))
-	}
-	if setup.Space == nil {
-		fail("space", "none", "a space to search")
-	}
-	if setup.Objectives < 0 {
-		fail("objectives", setup.Objectives, "at least 1")
-	}
-	if o.Population != 0 && (o.Population < 2 || o.Population > 100_000) {
-		fail("population", o.Population, "2 to 100000, or 0 for the default")
-	}
-	if !(o.Crossover >= 0 && o.Crossover <= 1) {
-		fail("crossover", o.Crossover, "a probability above 0, or 0 for 0.9")
-	}
-	if !(o.CrossoverEta >= 0 && o.CrossoverEta <= 1000) {
-		fail("crossover_eta", o.CrossoverEta, "a number above 0 and at most 1000, or 0 for 15")
-	}
-	if !(o.Mutation >= 0 && o.Mutation <= 1) {
-		fail("mutation", o.Mutation, "a probability, or 0 for one over the number of decisions")
-	}
-	if !(o.MutationEta >= 0 && o.MutationEta <= 1000) {
-		fail("mutation_eta", o.MutationEta, "a number above 0 and at most 1000, or 0 for 20")
-	}
-	if err := errors.Join(errs...); err != nil {
+	c := checker{method: "nsga2"}
+	c.setup(setup)
+	c.population(o.Population, 2)
+	c.variation(o.variation(), "0.9", "15", "20")
+	if err := errors.Join(c.errs...); err != nil {
 		return nil, err
 	}
 	if o.Population == 0 {
-		o.Population = 100
-		if b := setup.Budget; b > 0 && b < 2500 {
-			o.Population = max(2*int(math.Sqrt(float64(b))), 4)
-		}
+		o.Population = defaultPopulation(setup.Budget)
 	}
 	o.Crossover = cmp.Or(o.Crossover, 0.9)
 	o.CrossoverEta = cmp.Or(o.CrossoverEta, 15)
 	o.MutationEta = cmp.Or(o.MutationEta, 20)
-	r := rng.New(setup.Seed, "evolve/nsga2", 0)
-	return &nsga2{
-		NSGA2: o, space: setup.Space, objectives: max(setup.Objectives, 1),
-		rand: r, fresh: fresh.New(setup.Space, r),
-	}, nil
+	s := &nsga2{herd: newHerd(setup, "evolve/nsga2", o.Population, o.variation())}
+	s.pick, s.choose = s.parents, s.survive
+	return s, nil
+}
+
+func (o NSGA2) variation() variation {
+	return variation{crossover: o.Crossover, crossoverEta: o.CrossoverEta, mutation: o.Mutation, mutationEta: o.MutationEta, screen: o.Screen}
+}
+
+// defaultPopulation is 100, or twice the square root of a small budget.
+func defaultPopulation(budget int64) int {
+	if budget > 0 && budget < 2500 {
+		return max(2*int(math.Sqrt(float64(budget))), 4)
+	}
+	return 100
 }
 
 type nsga2 struct {
-	NSGA2
-	space      *space.Space
-	objectives int
-	rand       *rand.Rand
-	fresh      *fresh.Source
-	ledger     search.Ledger
+	herd
+	pick   func() (a, b *member, cross bool)
+	choose func()
 
-	members []member // the population, then what arrived since it was selected
-	size    int      // of the population
-	arrived int      // outcomes since it was selected, useless ones included
-	twins   bool     // members may hold a design twice
-
+	deck    deck
 	pair    [2]int // parents of the next child, as members
 	crossed bool   // whether this pair is crossed
 	second  bool   // the pair has one child already
-	order   []int32
-	turn    int // position in order
 
-	answers []space.Answer
-	scores  []metric.Score
-	points  []float64
-	ranks   []int32
-	front   []int32
-	crowd   []float64
-	next    []member  // of survive
-	links   []int32   // of thin: by objective, the previous and the next of each
-	spans   []float64 // of thin: range of each objective
-	sorted  []int32
+	crowd []float64
+	cut   thinner
 }
 
-type member struct {
-	id     int64
-	design space.Design
-	score  metric.Score
-	rank   int32
-	crowd  float64
-}
+func (s *nsga2) Ask(n int) ([]search.Proposal, error) { return s.ask(n, s.pick) }
 
-// Batch returns the size of the population: what is proposed while one
-// generation is evaluated.
-func (s *nsga2) Batch() int { return s.Population }
+func (s *nsga2) Tell(outcomes ...search.Outcome) { s.tell(outcomes, s.choose) }
 
-// breedTries bounds how often a design is bred anew because it was proposed
-// before. In a space with few sites most children repeat; pymoo allows 100
-// rounds.
-const breedTries = 50
-
-func (s *nsga2) Ask(n int) ([]search.Proposal, error) {
-	n = max(n, 1)
-	out := make([]search.Proposal, 0, min(n, 1<<16))
-	for range n {
-		p, err := s.propose()
-		if err != nil {
-			if len(out) > 0 {
-				break // the next Ask meets the error again
-			}
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, nil
-}
-
-func (s *nsga2) propose() (search.Proposal, error) {
-	if s.size < 2 {
-		return s.random()
-	}
-	for range breedTries {
-		d, operator, parents := s.breed()
-		if !s.ledger.Seen(d) {
-			return s.ledger.Propose(d, operator, parents...), nil
-		}
-	}
-	// The population has converged: walk away from one of it, an edit at a time.
-	p := &s.members[s.tournament()]
-	d := p.design
-	for range breedTries {
-		d = s.space.Mutate(s.rand, d, space.Mutation{})
-		if !s.ledger.Seen(d) {
-			return s.ledger.Propose(d, "mutate", p.id), nil
-		}
-	}
-	return s.random()
-}
-
-// random proposes a design that no parents have.
-func (s *nsga2) random() (search.Proposal, error) {
-	d, err := s.fresh.Next(s.ledger.Seen)
-	if err != nil {
-		return search.Proposal{}, err
-	}
-	s.twins = s.twins || s.ledger.Seen(d)
-	return s.ledger.Propose(d, "random"), nil
-}
-
-// breed returns the next child.
-func (s *nsga2) breed() (d space.Design, operator string, parents []int64) {
+// parents returns the parents of the next child; the second child of a pair has
+// them the other way round.
+func (s *nsga2) parents() (a, b *member, cross bool) {
 	if s.second {
 		s.pair[0], s.pair[1] = s.pair[1], s.pair[0]
 	} else {
 		s.pair = [2]int{s.tournament(), s.tournament()}
-		s.crossed = s.rand.Float64() < s.Crossover
+		s.crossed = s.rand.Float64() < s.crossover
 	}
 	s.second = !s.second
-	a, b := &s.members[s.pair[0]], &s.members[s.pair[1]]
-	d, operator = a.design, "mutate"
-	crossed := s.crossed && a.design != b.design
-	if crossed {
-		// A variable is blended with probability one half and otherwise
-		// inherited, as in the authors' code.
-		d = s.space.Cross(s.rand, a.design, b.design, space.Crossover{Eta: s.CrossoverEta})
-		operator = "cross"
-	}
-	rate := s.Mutation
-	if rate == 0 {
-		s.answers = d.Decisions(s.answers[:0])
-		rate = 1 / float64(max(sites(s.answers), 1))
-	}
-	m := s.space.Mutate(s.rand, d, space.Mutation{Rate: rate, Eta: s.MutationEta})
-	if !crossed {
-		return m, operator, []int64{a.id}
-	}
-	if m != d {
-		operator = "cross+mutate"
-	}
-	return m, operator, []int64{a.id, b.id}
+	return &s.members[s.pair[0]], &s.members[s.pair[1]], s.crossed
 }
 
-// sites counts the decisions that mutation treats as one each: a subset or a
-// permutation is one, and what cannot be decided otherwise is none.
-func sites(answers []space.Answer) int {
-	n := 0
-	for i := range answers {
-		a := &answers[i]
-		switch a.Role {
-		case space.RoleInclude, space.RolePlace:
-			if i > 0 {
-				p := &answers[i-1]
-				if p.Param == a.Param && (p.Role == space.RoleSize || p.Role == a.Role && p.Item < a.Item) {
-					continue // goes on with the same selection
-				}
-			}
-		case space.RoleReal:
-			if !(a.Param.Lo < a.Param.Hi) {
-				continue
-			}
-		default:
-			if a.N < 2 {
-				continue
-			}
-		}
-		n++
-	}
-	return n
-}
-
-// tournament returns the better of two members of the population. Contestants
-// come from a shuffled list, so that each takes part once before any does a
-// second time, as in the authors' code.
+// tournament returns the better of two members of the population.
 func (s *nsga2) tournament() int {
-	if s.turn+2 > len(s.order) {
-		s.shuffle()
-	}
-	i, j := int(s.order[s.turn]), int(s.order[s.turn+1])
-	s.turn += 2
+	i, j := s.deck.pair(s.rand, s.size)
 	a, b := &s.members[i], &s.members[j]
-	if metric.CompareCrowded(b.rank, b.crowd, a.rank, a.crowd) < 0 {
+	if b.rank < a.rank || b.rank == a.rank && b.crowd > a.crowd {
 		return j
 	}
 	return i
 }
 
-func (s *nsga2) shuffle() {
-	s.order = s.order[:0]
-	for i := range s.size {
-		s.order = append(s.order, int32(i))
-	}
-	s.rand.Shuffle(s.size, func(i, j int) { s.order[i], s.order[j] = s.order[j], s.order[i] })
-	s.turn = 0
-}
-
-func (s *nsga2) Tell(outcomes ...search.Outcome) {
-	for i := range outcomes {
-		o := &outcomes[i]
-		if o.ID < 0 && s.ledger.Seen(o.Design) {
-			s.twins = true
-		}
-		if !s.ledger.Accept(o) {
-			continue
-		}
-		if o.Usable() && len(o.Score.Loss) == s.objectives && o.Design.Space() == s.space {
-			score := metric.Score{Loss: slices.Clone(o.Score.Loss), Violation: o.Score.Violation}
-			s.members = append(s.members, member{id: o.ID, design: o.Design, score: score})
-		}
-		if s.arrived++; s.arrived >= s.Population {
-			s.survive()
-		}
-	}
-}
-
 // survive keeps the best of the population and of what arrived.
 func (s *nsga2) survive() {
-	s.arrived = 0
-	if s.twins {
-		s.dropTwins()
-	}
-	s.scores, s.points = s.scores[:0], s.points[:0]
-	for i := range s.members {
-		s.scores = append(s.scores, s.members[i].score)
-		s.points = append(s.points, s.members[i].score.Loss...)
-	}
-	s.ranks = metric.RankScores(s.scores, s.ranks)
-	order := s.front[:0]
-	for i := range s.members {
-		s.members[i].rank = s.ranks[i]
-		order = append(order, int32(i))
-	}
-	slices.SortFunc(order, func(i, j int32) int {
-		return cmp.Or(cmp.Compare(s.ranks[i], s.ranks[j]), cmp.Compare(i, j))
-	})
+	order := s.rank()
 	kept := order[:0]
-	for at, room := 0, s.Population; at < len(order) && room > 0; {
+	for at, room := 0, s.population; at < len(order) && room > 0; {
 		end := at + 1
-		for end < len(order) && s.ranks[order[end]] == s.ranks[order[at]] {
+		for end < len(order) && s.members[order[end]].rank == s.members[order[at]].rank {
 			end++
 		}
 		front := order[at:end]
 		if len(front) > room {
-			front = s.thin(front, room)
+			front = s.cut.thin(front, room, s.losses, s.objectives, s.members)
 		}
-		s.crowd = metric.CrowdingDistance(s.points, s.objectives, front, s.crowd)
+		s.crowd = metric.CrowdingDistance(s.losses, s.objectives, front, s.crowd)
 		for k, i := range front {
 			s.members[i].crowd = s.crowd[k]
 		}
 		kept = append(kept, front...)
 		at, room = end, room-len(front)
 	}
-	s.next = s.next[:0]
-	for _, i := range kept {
-		s.next = append(s.next, s.members[i])
-	}
-	clear(s.members)
-	s.members, s.next = s.next, s.members[:0]
-	s.front = order[:0]
-	s.size = len(s.members)
-	s.order, s.turn, s.second = s.order[:0], 0, false
+	s.keep(kept)
+	s.deck.reset()
+	s.second = false
+}
+
+// A thinner takes crowded members out of a front.
+type thinner struct {
+	links  []int32   // by objective, the previous and the next of each
+	spans  []float64 // range of each objective
+	crowd  []float64
+	sorted []int32
+	heap   []int32 // least crowd first, the older of equals
+	at     []int32 // where each is in the heap
+	out    []bool
 }
 
 // thin takes the most crowded members out of a front until keep are left, and
 // returns those in the same order, overwriting front. The crowding distance of
 // the neighbours is brought up to date after each.
-func (s *nsga2) thin(front []int32, keep int) []int32 {
-	n, m, inf := len(front), s.objectives, math.Inf(1)
+func (s *thinner) thin(front []int32, keep int, points []float64, m int, members []member) []int32 {
+	n, inf := len(front), math.Inf(1)
 	s.links = slices.Grow(s.links[:0], 2*m*n)[:2*m*n]
 	s.spans = slices.Grow(s.spans[:0], m)[:m]
 	s.crowd = slices.Grow(s.crowd[:0], n)[:n]
-	value := func(k int32, j int) float64 { return s.points[int(front[k])*m+j] }
-	prev := func(j int) []int32 { return s.links[2*j*n : (2*j+1)*n] }
-	next := func(j int) []int32 { return s.links[(2*j+1)*n : (2*j+2)*n] }
+	s.at = slices.Grow(s.at[:0], n)[:n]
+	s.out = slices.Grow(s.out[:0], n)[:n]
+	clear(s.out)
+	value := func(k int32, j int) float64 { return points[int(front[k])*m+j] }
 	for j := range m {
-		by, prev, next := s.sorted[:0], prev(j), next(j)
+		by, prev, next := s.sorted[:0], s.links[2*j*n:(2*j+1)*n], s.links[(2*j+1)*n:(2*j+2)*n]
 		for k := range int32(n) {
 			by = append(by, k)
 		}
-		slices.SortFunc(by, func(k, l int32) int { return cmp.Or(cmp.Compare(value(k, j), value(l, j)), int(k-l)) })
+		slices.SortFunc(by, func(k, l int32) int {
+			if a, b := value(k, j), value(l, j); a < b {
+				return -1
+			} else if a > b {
+				return 1
+			}
+			return int(k - l)
+		})
 		for at, k := range by {
 			prev[k], next[k] = -1, -1
 			if at > 0 {
@@ -401,7 +223,7 @@ func (s *nsga2) thin(front []int32, keep int) []int32 {
 			if !(s.spans[j] > 0) {
 				continue // says nothing
 			}
-			p, q := prev(j)[k], next(j)[k]
+			p, q := s.links[2*j*n+int(k)], s.links[(2*j+1)*n+int(k)]
 			if p < 0 || q < 0 {
 				return inf
 			}
@@ -409,52 +231,70 @@ func (s *nsga2) thin(front []int32, keep int) []int32 {
 		}
 		return sum
 	}
-	for k := range s.crowd {
-		s.crowd[k] = distance(int32(k))
+	s.heap = s.heap[:0]
+	for k := range int32(n) {
+		s.crowd[k] = distance(k)
+		s.heap, s.at[k] = append(s.heap, k), k
+	}
+	less := func(k, l int32) bool {
+		a, b := s.crowd[k], s.crowd[l]
+		return a < b || a == b && members[front[k]].id < members[front[l]].id
+	}
+	// down restores the heap below a place whose distance grew.
+	down := func(i int) {
+		k := s.heap[i]
+		for {
+			c := 2*i + 1
+			if c >= len(s.heap) {
+				break
+			}
+			if c+1 < len(s.heap) && less(s.heap[c+1], s.heap[c]) {
+				c++
+			}
+			if !less(s.heap[c], k) {
+				break
+			}
+			s.heap[i] = s.heap[c]
+			s.at[s.heap[i]] = int32(i)
+			i = c
+		}
+		s.heap[i] = k
+		s.at[k] = int32(i)
+	}
+	for i := n/2 - 1; i >= 0; i-- {
+		down(i)
 	}
 	for left := n; left > keep; left-- {
-		worst, least := int32(-1), inf
-		for k, d := range s.crowd {
-			if d < least || worst < 0 && d == d {
-				worst, least = int32(k), d
-			} else if d == least && s.members[front[k]].id < s.members[front[worst]].id {
-				worst = int32(k)
-			}
+		worst := s.heap[0]
+		s.heap[0] = s.heap[left-1]
+		if s.heap = s.heap[:left-1]; left > 1 {
+			down(0)
 		}
-		s.crowd[worst] = math.NaN() // out
+		s.out[worst] = true
 		for j := range m {
-			p, q := prev(j)[worst], next(j)[worst]
+			p, q := s.links[2*j*n+int(worst)], s.links[(2*j+1)*n+int(worst)]
 			if p >= 0 {
-				next(j)[p] = q
+				s.links[(2*j+1)*n+int(p)] = q
 			}
 			if q >= 0 {
-				prev(j)[q] = p
+				s.links[2*j*n+int(q)] = p
 			}
 		}
 		for j := range m {
-			for _, k := range [2]int32{prev(j)[worst], next(j)[worst]} {
-				if k >= 0 {
+			for side := range 2 {
+				if k := s.links[(2*j+side)*n+int(worst)]; k >= 0 {
+					// Without its neighbour it has more room.
 					s.crowd[k] = distance(k)
+					down(int(s.at[k]))
 				}
 			}
 		}
 	}
 	out := front[:0]
-	for k, d := range s.crowd {
-		if d == d {
-			out = append(out, front[k])
+	for k, i := range front {
+		if !s.out[k] {
+			out = append(out, i)
 		}
 	}
 	return out
-}
-
-// dropTwins keeps the first of equal designs: copies would fill the front.
-func (s *nsga2) dropTwins() {
-	seen := make(map[space.Design]bool, len(s.members))
-	s.members = slices.DeleteFunc(s.members, func(m member) bool {
-		dup := seen[m.design]
-		seen[m.design] = true
-		return dup
-	})
-	s.twins = false
 }

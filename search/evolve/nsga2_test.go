@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -37,38 +38,15 @@ func reals(n int) *space.Space {
 // zdtHypervolume runs NSGA-II with population 100 for 25,000 evaluations and
 // returns the hypervolume of the last population.
 func zdtHypervolume(tb testing.TB, problem int, seed uint64) float64 {
-	sp := reals(30)
-	s, err := NSGA2{Population: 100}.New(search.Setup{Space: sp, Objectives: 2, Seed: seed})
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var answers []space.Answer
-	outcomes := make([]search.Outcome, 0, 100)
-	for range 250 {
-		ps, err := s.Ask(100)
-		if err != nil || len(ps) != 100 {
-			tb.Fatalf("Ask(100) = %d proposals, %v", len(ps), err)
+	f := func(x, y []float64) {
+		sum := 0.0
+		for _, v := range x[1:] {
+			sum += v
 		}
-		outcomes = outcomes[:0]
-		for _, p := range ps {
-			answers = p.Design.Decisions(answers[:0])
-			sum := 0.0
-			for _, a := range answers[1:] {
-				sum += a.Real
-			}
-			f, g := answers[0].Real, 1+9*sum/29
-			outcomes = append(outcomes, search.Outcome{
-				ID: p.ID, Design: p.Design, Status: search.Complete,
-				Score: metric.Score{Loss: []float64{f, zdt[problem](f, g)}},
-			})
-		}
-		s.Tell(outcomes...)
+		y[0], y[1] = x[0], zdt[problem](x[0], 1+9*sum/29)
 	}
-	var points []float64
-	for _, m := range s.(*nsga2).members {
-		points = append(points, m.score.Loss...)
-	}
-	return metric.Hypervolume(points, 2, []float64{1.1, 1.1})
+	got := play(tb, NSGA2{Population: 100}, search.Setup{Space: reals(30), Objectives: 2, Seed: seed}, 25_000, 100, f)
+	return metric.Hypervolume(got, 2, []float64{1.1, 1.1})
 }
 
 // TestZDT compares the median hypervolume at (1.1, 1.1) with that of pymoo over
@@ -226,7 +204,10 @@ func TestThinAgainstRecomputation(t *testing.T) {
 		m := rapid.IntRange(1, 3).Draw(t, "objectives")
 		n := rapid.IntRange(1, 30).Draw(t, "members")
 		keep := rapid.IntRange(1, n).Draw(t, "keep")
-		s := &nsga2{objectives: m}
+		var s struct {
+			points  []float64
+			members []member
+		}
 		var front []int32
 		for i := range n {
 			for range m {
@@ -273,7 +254,7 @@ func TestThinAgainstRecomputation(t *testing.T) {
 			}
 			want = slices.Delete(want, worst, worst+1)
 		}
-		if d := gocmp.Diff(want, s.thin(front, keep)); d != "" {
+		if d := gocmp.Diff(want, new(thinner).thin(front, keep, s.points, m, s.members)); d != "" {
 			t.Fatalf("thin of %d points to %d (-want +got):\n%s", n, keep, d)
 		}
 	})
@@ -390,37 +371,6 @@ func TestNSGA2Lineage(t *testing.T) {
 	}
 }
 
-// TestSites compares the count of sites with the number of designs' parts that
-// can be decided otherwise.
-func TestSites(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		nodes []space.Node
-		want  int
-	}{
-		"numbers":       {[]space.Node{space.Float("a", 0, 1), space.Int("b", 0, 3), space.Float("c", 2, 2)}, 2},
-		"subset":        {[]space.Node{space.Subset("s", 1, 2, 3, 4).Size(2, 3), space.Bool("b")}, 2},
-		"fixed subset":  {[]space.Node{space.Subset("s", 1, 2, 3, 4).Size(2, 2), space.Subset("t", 1, 2, 3).Size(1, 1)}, 2},
-		"permutation":   {[]space.Node{space.Permutation("p", 1, 2, 3, 4), space.Permutation("q", 1, 2)}, 2},
-		"row of orders": {[]space.Node{space.Repeat("r", 3, 3, space.Permutation("p", 1, 2, 3))}, 3},
-		"row of sets":   {[]space.Node{space.Repeat("r", 2, 2, space.Subset("s", 1, 2, 3).Size(1, 2))}, 2},
-		"single option": {[]space.Node{space.Categorical("c", "x"), space.Bool("b")}, 1},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := rng.New(1, name, 0)
-			sp := space.MustNew(tt.nodes...)
-			for range 50 {
-				d := sp.MustSample(r)
-				if got := sites(d.Decisions(nil)); got != tt.want {
-					t.Fatalf("sites(%v) = %d, want %d", d, got, tt.want)
-				}
-			}
-		})
-	}
-}
-
 func TestNSGA2New(t *testing.T) {
 	t.Parallel()
 	sp := reals(2)
@@ -443,8 +393,8 @@ nsga2: mutation_eta: found +Inf, want a number above 0 and at most 1000, or 0 fo
 	if d := gocmp.Diff(want, err.Error()); d != "" {
 		t.Errorf("error (-want +got):\n%s", d)
 	}
-	if got := len(source.Describe(NSGA2{})); got != 5 {
-		t.Errorf("%d options are described, want 5", got)
+	if got := len(source.Describe(NSGA2{})); got != 6 {
+		t.Errorf("%d options are described, want 6", got)
 	}
 }
 
@@ -481,8 +431,8 @@ func ExampleNSGA2() {
 	}
 	// Output:
 	// {"width":1,"depth":1}: size 1, loss 2
-	// {"width":2,"depth":1}: size 2, loss 1.5
 	// {"width":1,"depth":2}: size 2, loss 1.5
+	// {"width":2,"depth":1}: size 2, loss 1.5
 	// {"width":1,"depth":3}: size 3, loss 1.3333333333333333
 	// {"width":3,"depth":1}: size 3, loss 1.3333333333333333
 	// {"width":2,"depth":2}: size 4, loss 1
@@ -544,4 +494,54 @@ func TestNSGA2Laws(t *testing.T) {
 			searchtest.Run(t, o)
 		})
 	}
+}
+
+// BenchmarkFree is the speed on ZDT1 with 30 real variables and population 100,
+// asked and told by generations, all on one core.
+func BenchmarkFree(b *testing.B) {
+	for _, m := range []search.Method{NSGA2{Population: 100}, NSGA3{}, MOEAD{}, SMSEMOA{}} {
+		name := strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", m), "evolve."))
+		b.Run(name+"-zdt1", func(b *testing.B) { benchmarkFree(b, m, reals(30), 2, zdt1, 100) })
+		b.Run(name+"-dtlz2", func(b *testing.B) { benchmarkFree(b, m, reals(12), 3, dtlz2, 92) })
+	}
+}
+
+func zdt1(x, y []float64) {
+	sum := 0.0
+	for _, v := range x[1:] {
+		sum += v
+	}
+	f, g := x[0], 1+9*sum/29
+	y[0], y[1] = f, g*(1-math.Sqrt(f/g))
+}
+
+func benchmarkFree(b *testing.B, m search.Method, sp *space.Space, objectives int, f func(x, y []float64), batch int) {
+	const trials = 50_000
+	outcomes := make([]search.Outcome, 0, batch)
+	losses := make([]float64, batch*objectives)
+	var x []float64
+	b.ReportAllocs()
+	for b.Loop() {
+		s, err := m.New(search.Setup{Space: sp, Objectives: objectives, Seed: 1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for done := 0; done < trials; {
+			ps, err := s.Ask(batch)
+			if err != nil {
+				b.Fatal(err)
+			}
+			outcomes = outcomes[:0]
+			for i := range ps {
+				p := &ps[i]
+				x = p.Design.Numbers(x[:0])
+				y := losses[i*objectives : (i+1)*objectives]
+				f(x, y)
+				outcomes = append(outcomes, search.Outcome{ID: p.ID, Design: p.Design, Status: search.Complete, Score: metric.Score{Loss: y}})
+			}
+			s.Tell(outcomes...)
+			done += len(ps)
+		}
+	}
+	b.ReportMetric(float64(b.N)*trials/b.Elapsed().Seconds(), "evaluations/s")
 }

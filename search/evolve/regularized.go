@@ -23,8 +23,12 @@ import (
 // Age counts from the submission of a design, not from its result, so slow
 // evaluations make nothing younger; a result that comes after its design has
 // died of age is not used. Proposals may repeat designs, as in the paper: a
-// repeated design is young again, and a study answers it from its cache. Only
-// measured designs enter the population. Foreign ones enter it as if submitted
+// repeated design is young again, and a study answers it from its cache. Where
+// the setup knows keys of equivalent designs, a child whose key was proposed
+// before is not proposed: it enters the population with the score that is known
+// of the key (Gillard et al. 2023, "Unified functional hashing"), up to 200 of
+// them in a row. Designs that cannot meet free limits are drawn or bred anew, up
+// to 500 and 20 times. Only measured designs enter the population. Foreign ones enter it as if submitted
 // when they were told.
 //
 // With several objectives the best of a sample is the one of the lowest front
@@ -94,6 +98,8 @@ func (m Regularized) New(setup search.Setup) (search.Searcher, error) {
 		mutation:    space.Mutation{Sites: m.Mutations, Sigma: m.Sigma},
 		r:           rng.New(setup.Seed, "evolve/regularized", 0),
 		source:      fresh.New(setup.Space, rng.New(setup.Seed, "evolve/start", 0)),
+		Ledger:      search.NewLedger(setup),
+		admit:       setup.Admit,
 	}, nil
 }
 
@@ -105,6 +111,7 @@ type regularized struct {
 	mutation   space.Mutation
 	r          *rand.Rand
 	source     *fresh.Source
+	admit      func(space.Design) bool
 
 	asked  int64        // proposals so far: the clock by which designs age
 	living []individual // by age, the oldest first
@@ -138,24 +145,58 @@ func (s *regularized) Ask(n int) ([]search.Proposal, error) {
 
 func (s *regularized) propose() (search.Proposal, error) {
 	if s.asked < int64(s.Population) || s.alive() == 0 {
-		d, err := s.source.Next(s.Seen)
-		if errors.Is(err, search.ErrExhausted) { // a space smaller than the population
-			d, err = s.space.Sample(s.r)
-		}
+		d, err := s.draw()
 		if err != nil {
 			return search.Proposal{}, err
 		}
 		s.asked++
 		return s.Propose(d, "random"), nil
 	}
-	s.asked++
+	for try := 0; ; try++ {
+		d, operator, parents := s.breed()
+		if s.admit != nil && try < screenTries && !s.admit(d) {
+			continue
+		}
+		s.asked++
+		if s.Keyed() && try < keyTries && s.Seen(d) {
+			// A child that is known is young at once; one that is under way will
+			// be when its result comes.
+			if score, id := s.Known(d); id != 0 && len(score.Loss) == s.objectives {
+				s.add(individual{born: s.asked, id: id, design: d, score: score})
+			}
+			continue
+		}
+		return s.Propose(d, operator, parents...), nil
+	}
+}
+
+// keyTries bounds how many children in a row are answered from what is known of
+// their keys.
+const keyTries = 200
+
+// draw returns a random design, one that can meet the limits if it finds any.
+func (s *regularized) draw() (d space.Design, err error) {
+	for range drawTries {
+		d, err = s.source.Next(s.Seen)
+		if errors.Is(err, search.ErrExhausted) { // a space smaller than the population
+			d, err = s.space.Sample(s.r)
+		}
+		if err != nil || s.admit == nil || s.admit(d) {
+			break
+		}
+	}
+	return d, err
+}
+
+// breed returns a mutated parent, or child of two.
+func (s *regularized) breed() (d space.Design, operator string, parents []int64) {
 	a := s.parent()
 	if s.Crossover > 0 && float64(s.r.Uint64()>>11)*0x1p-53 < s.Crossover {
 		b := s.parent()
 		child := s.space.Cross(s.r, a.design, b.design, space.Crossover{})
-		return s.Propose(s.space.Mutate(s.r, child, s.mutation), "cross", a.id, b.id), nil
+		return s.space.Mutate(s.r, child, s.mutation), "cross", []int64{a.id, b.id}
 	}
-	return s.Propose(s.space.Mutate(s.r, a.design, s.mutation), "mutate", a.id), nil
+	return s.space.Mutate(s.r, a.design, s.mutation), "mutate", []int64{a.id}
 }
 
 func (s *regularized) alive() int { return len(s.living) - s.oldest }

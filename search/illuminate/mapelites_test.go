@@ -336,8 +336,8 @@ func TestNew(t *testing.T) {
 			}
 		})
 	}
-	if got := len(source.Describe(MAPElites{})); got != 7 {
-		t.Errorf("%d options are described, want 7", got)
+	if got := len(source.Describe(MAPElites{})); got != 8 {
+		t.Errorf("%d options are described, want 8", got)
 	}
 	for budget, want := range map[int64][2]int{0: {50, 16}, 20: {5, 1}, 100: {10, 2}, 600: {50, 12}, 1e6: {50, 16}} {
 		s, err := MAPElites{Measures: ok}.New(search.Setup{Space: sp, Budget: budget})

@@ -79,6 +79,9 @@ func (s *suite) hard(t *testing.T) {
 			t.Fatal("nothing proposed in a space of one design")
 		}
 		r.searcher.Tell(r.outcome(r.asked[0]))
+		if s.graded { // it may be measured again with more effort
+			r.steps(20, 1)
+		}
 		if ps, err := r.searcher.Ask(2); !s.repeats && !errors.Is(err, search.ErrExhausted) {
 			t.Errorf("after the only design, Ask = %v, %v; expected ErrExhausted", ps, err)
 		}

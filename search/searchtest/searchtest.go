@@ -28,6 +28,11 @@
 //   - ConstantObjective, AllInfeasibleAtFirst, AllInfeasible, ExtremeLosses,
 //     OneDesign, BudgetBelowInitialDesign, TenThousandCategories,
 //     ThousandParameters: strange but legal questions are survived.
+//   - FidelitiesArePromoted: with [Graded], fidelities are such as the problem
+//     has, a design is promoted from where it was measured to more effort, never
+//     measured twice at a fidelity, and a known budget ends with a full
+//     measurement. The other laws are checked with fidelities too.
+//   - RefusesFullOnly: with [Graded], New refuses a problem without fidelities.
 //   - RefusesWithReason: New gives an error that says why on the kinds of space
 //     that the method was declared to refuse.
 package searchtest
@@ -46,6 +51,7 @@ import (
 
 	"github.com/daedalus-search/daedalus/internal/rng"
 	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/search"
 	"github.com/daedalus-search/daedalus/space"
 )
@@ -81,7 +87,12 @@ func Trials(n int) Option { return func(s *suite) { s.trials = n } }
 // Budget sets the budget that searchers are told; the default is 0, unknown.
 func Budget(n int64) Option { return func(s *suite) { s.budget = n } }
 
+// Graded declares that the method is for problems with fidelities: it is given
+// one of 1 to 27 epochs.
+func Graded() Option { return func(s *suite) { s.graded = true } }
+
 type suite struct {
+	graded   bool
 	method   search.Method
 	refused  []Kind
 	repeats  bool
@@ -120,6 +131,9 @@ func Run(t *testing.T, method search.Method, options ...Option) {
 			s.hard(t)
 		})
 	}
+	if s.graded {
+		t.Run("RefusesFullOnly", func(t *testing.T) { s.refuses(t, Space(Flat)) })
+	}
 	for _, kind := range Kinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
@@ -130,6 +144,9 @@ func Run(t *testing.T, method search.Method, options ...Option) {
 			}
 			for _, law := range laws {
 				t.Run(law.name, func(t *testing.T) { law.check(s, t, sp) })
+			}
+			if s.graded {
+				t.Run("FidelitiesArePromoted", func(t *testing.T) { s.promoted(t, sp) })
 			}
 			switch kind {
 			case Tiny:
@@ -149,16 +166,27 @@ type run struct {
 	last     int64
 	asked    []search.Proposal
 	ended    bool
+	effort   map[int64]search.Proposal // proposals of a graded problem
+	measured map[effort]bool           // what was proposed
+}
+
+// An effort is a design at a fidelity.
+type effort struct {
+	design space.Design
+	share  float64
 }
 
 func (s *suite) start(t *testing.T, sp *space.Space, seed uint64, objectives int) *run {
 	t.Helper()
 	setup := search.Setup{Space: sp, Objectives: objectives, Limits: true, Seed: seed, Budget: s.budget}
+	if s.graded {
+		setup.Fidelity = problem.Fidelity{Name: "epochs", Min: 1, Max: 27, Whole: true}
+	}
 	searcher, err := s.method.New(setup)
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
-	return &run{t: t, searcher: searcher, setup: setup}
+	return &run{t: t, searcher: searcher, setup: setup, effort: map[int64]search.Proposal{}, measured: map[effort]bool{}}
 }
 
 // ask asks and checks what every answer must be.
@@ -189,9 +217,46 @@ func (r *run) ask(n int) []search.Proposal {
 		if !(p.Fidelity >= 0 && p.Fidelity <= 1) {
 			r.t.Fatalf("proposal %d has fidelity %v; expected 0 to 1", p.ID, p.Fidelity)
 		}
+		if r.setup.Fidelity.Graded() {
+			r.graded(p)
+		} else if !problem.Full(p.Fidelity) || p.Operator == search.Promote {
+			r.t.Fatalf("proposal %d (%s) has fidelity %v for a problem that is measured in full", p.ID, p.Operator, p.Fidelity)
+		}
 		r.asked = append(r.asked, p)
 	}
 	return ps
+}
+
+// graded checks a proposal for a problem with fidelities.
+func (r *run) graded(p search.Proposal) {
+	r.t.Helper()
+	share := p.Fidelity
+	if problem.Full(share) {
+		share = 1
+	}
+	if r.setup.Fidelity.Snap(share) != share {
+		r.t.Fatalf("proposal %d has fidelity %v, which the problem has not; the nearest is %v", p.ID, share, r.setup.Fidelity.Snap(share))
+	}
+	if at := (effort{p.Design, share}); r.measured[at] {
+		r.t.Fatalf("proposal %d, %s at fidelity %v, was proposed before", p.ID, p.Design, share)
+	} else {
+		r.measured[at] = true
+	}
+	r.effort[p.ID] = p
+	if p.Operator != search.Promote {
+		return
+	}
+	if len(p.Parents) != 1 {
+		r.t.Fatalf("proposal %d is a promotion with the parents %v; expected the one that it goes on from", p.ID, p.Parents)
+	}
+	if p.Parents[0] < 0 {
+		return
+	}
+	from := r.effort[p.Parents[0]]
+	if from.Design != p.Design || from.Fidelity >= share || problem.Full(from.Fidelity) {
+		r.t.Fatalf("proposal %d promotes proposal %d, of %s at %v, to %s at %v; expected the same design and more effort",
+			p.ID, from.ID, from.Design, from.Fidelity, p.Design, share)
+	}
 }
 
 // measure judges a design: a smooth, deterministic, multi-modal function of its
@@ -210,10 +275,16 @@ func measure(d space.Design, objectives int) []float64 {
 }
 
 func (r *run) outcome(p search.Proposal) search.Outcome {
-	return search.Outcome{
+	o := search.Outcome{
 		ID: p.ID, Design: p.Design, Status: search.Complete, Fidelity: p.Fidelity,
 		Score: metric.Score{Loss: measure(p.Design, max(r.setup.Objectives, 1))},
 	}
+	if !problem.Full(p.Fidelity) { // less effort: worse, and not quite in order
+		for i := range o.Score.Loss {
+			o.Score.Loss[i] += float64((1 - p.Fidelity) * (1 + float64(p.Design.Hash()[i])/2560))
+		}
+	}
+	return o
 }
 
 func (r *run) outcomes(ps []search.Proposal) []search.Outcome {
@@ -501,7 +572,7 @@ func (s *suite) ends(t *testing.T, sp *space.Space) {
 	r.steps(20*tinyDesigns, 1)
 	seen := map[space.Design]bool{}
 	for _, p := range r.asked {
-		if seen[p.Design] {
+		if seen[p.Design] && !s.graded {
 			t.Errorf("proposal %d, %s, was proposed before; expected no repeats in a space of %d designs", p.ID, p.Design, tinyDesigns)
 		}
 		seen[p.Design] = true
@@ -511,6 +582,26 @@ func (s *suite) ends(t *testing.T, sp *space.Space) {
 	}
 	if _, err := r.searcher.Ask(1); !errors.Is(err, search.ErrExhausted) {
 		t.Errorf("Ask after the end: %v; expected ErrExhausted again", err)
+	}
+}
+
+func (s *suite) promoted(t *testing.T, sp *space.Space) {
+	const budget = 60
+	told := *s
+	told.budget = budget
+	r := told.start(t, sp, 17, 1)
+	r.steps(budget, 1)
+	full, raised := 0, 0
+	for _, p := range r.asked {
+		if problem.Full(p.Fidelity) {
+			full++
+		}
+		if p.Operator == search.Promote {
+			raised++
+		}
+	}
+	if full == 0 || raised == 0 || full == len(r.asked) {
+		t.Errorf("of %d proposals %d are in full and %d promote a design; expected some of each", len(r.asked), full, raised)
 	}
 }
 

@@ -1,0 +1,2 @@
+// Package vector searches among real vectors.
+package vector
