@@ -709,22 +709,20 @@ func (a *Analysis) rank() {
 	a.Ranks = r
 }
 
-// contest counts who beat whom: on every problem and for every seed, each
-// problem with the same weight.
+// contest counts who beat whom: on every problem the share of the pairs of runs
+// that each won, so that a problem has the same weight whatever its seeds.
 func (a *Analysis) contest(problems []int) *Contest {
 	c := NewContest(len(a.Standing))
-	losses := make([]float64, len(a.Standing))
 	for _, p := range problems {
-		for _, seed := range a.File.Seeds {
-			for i, s := range a.Standing {
-				losses[i] = math.NaN()
-				for k, r := range s.Cells[p].Runs {
-					if r.Seed == seed {
-						losses[i] = s.Cells[p].losses[k]
-					}
+		cells := a.Problems[p].Cells
+		for i, x := range cells {
+			for j, y := range cells[:i] {
+				if x.Usable() && y.Usable() {
+					won := A12(y.losses, x.losses)
+					c.Wins[i][j] += won
+					c.Wins[j][i] += 1 - won
 				}
 			}
-			c.Add(losses, 1/float64(len(a.File.Seeds)))
 		}
 	}
 	return c

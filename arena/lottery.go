@@ -127,12 +127,14 @@ func (r *reader) sweep(s *Searcher, own *source.Value) (func(*rand.Rand) map[str
 		return nil, false
 	}
 	var draws []func(*rand.Rand, map[string]any)
+	numbers := false
 	for _, f := range source.Describe(row.Options()) {
 		if d := option(f); d != nil {
 			draws = append(draws, d)
+			numbers = numbers || len(f.OneOf) == 0 && f.Type != "bool"
 		}
 	}
-	if len(draws) == 0 {
+	if len(draws) == 0 || !numbers && own == nil { // a few words are no sweep
 		if own != nil {
 			r.expect(own, "a space of its options, as in {gamma: {float: [0.1, 0.4]}}", "%s has no options with defaults to vary", s.Label)
 		}

@@ -36,6 +36,7 @@ type Progress struct {
 type Results struct {
 	Rows    map[string]*Row
 	Known   int // runs that earlier times had made
+	Made    int // runs made now, by searchers that could take part
 	Total   int
 	Elapsed time.Duration
 }
@@ -184,6 +185,9 @@ func (f *File) Run(ctx context.Context, o Options) (res *Results, err error) {
 					cancel()
 				} else {
 					res.Rows[l.id] = row
+					if row.Status != Unfit {
+						res.Made++
+					}
 					if row.Status == Failed {
 						failed++
 					}

@@ -3,6 +3,7 @@ package arena
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -435,5 +436,62 @@ func TestKilled(t *testing.T) {
 	}
 	if csvOf(t, f, res) != csvOf(t, f, whole) {
 		t.Error("killed and continued, the runs differ from those of one go")
+	}
+}
+
+// Partial evaluations cost their share of the budget, and only full ones count
+// as found.
+func TestFidelity(t *testing.T) {
+	t.Parallel()
+	f := parse(t, `
+problems: [{nasbench201: {epochs: 200, disconnected: keep}, objectives: [maximize accuracy], label: c}]
+searchers: [halving, asha, regularized]
+seeds: 3
+budget: {trials: 20}
+`)
+	res, err := f.Run(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range res.Rows {
+		if r.Status != Done {
+			t.Errorf("%s: %s: %s", r.Searcher, r.Status, r.Reason)
+			continue
+		}
+		partial := r.Searcher == "halving" || r.Searcher == "asha"
+		if partial != (r.Trials > 20) {
+			t.Errorf("%s made %d trials of 20 full evaluations", r.Searcher, r.Trials)
+		}
+		if last := r.Best[len(r.Best)-1]; math.IsNaN(last) {
+			t.Errorf("%s measured nothing in full", r.Searcher)
+		}
+		if partial && !math.IsNaN(r.Best[0]) && r.Trials > 100 {
+			t.Errorf("%s found %v before it can have measured anything in full", r.Searcher, r.Best[0])
+		}
+	}
+}
+
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	text, err := json.Marshal(Schema())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"lottery"`, `"peer"`, `"nasbench201"`, `"measures"`, `"$ref":"#/$defs/nodes"`, `"nodes":`} {
+		if !bytes.Contains(text, []byte(want)) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
+// The example that the README names is right.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	f, err := Load("../examples/arena-quick.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Warnings) > 0 || f.Name != "arena-quick" || f.Lottery == nil {
+		t.Errorf("%s: %v", f.Name, f.Warnings)
 	}
 }

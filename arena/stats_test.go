@@ -83,7 +83,10 @@ func TestMannWhitney(t *testing.T) {
 // Of samples from one distribution, at most a share p has a p value of p.
 func TestLevelsHold(t *testing.T) {
 	t.Parallel()
-	const trials = 2000
+	trials := 2000
+	if testing.Short() {
+		trials = 300
+	}
 	r := rand.New(rand.NewPCG(1, 2))
 	var signed, sum int
 	for range trials {
@@ -99,7 +102,7 @@ func TestLevelsHold(t *testing.T) {
 		}
 	}
 	// Three standard deviations of a binomial count with p = 0.05.
-	most := int(0.05*trials + 3*math.Sqrt(0.05*0.95*trials))
+	most := int(0.05*float64(trials) + 3*math.Sqrt(0.05*0.95*float64(trials)))
 	if signed > most || sum > most {
 		t.Errorf("rejected %d and %d of %d, want at most %d", signed, sum, trials, most)
 	}

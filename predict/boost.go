@@ -59,8 +59,9 @@ const (
 type Boosted struct {
 	// Trees is how many trees are grown; 0 means 100.
 	Trees int `yaml:"trees" min:"0" max:"100000" doc:"trees; 0 means 100"`
-	// Rate is the share of each tree that is taken; 0 means 0.1.
-	Rate float64 `yaml:"rate" min:"0" max:"1" doc:"share of each tree that is taken; 0 means 0.1"`
+	// Rate is the share of each tree that is taken; 0 means 0.1, and 0.05 for
+	// fewer than 1,000 rows.
+	Rate float64 `yaml:"rate" min:"0" max:"1" doc:"share of each tree that is taken; 0 means 0.1, and 0.05 for fewer than 1,000 rows"`
 	// Leaves is the most leaves of a tree; 0 means 31.
 	Leaves int `yaml:"leaves" min:"0" max:"65536" doc:"most leaves of a tree; 0 means 31"`
 	// Depth is the most splits above a leaf; 0 means no bound.
@@ -124,6 +125,9 @@ func (o Boosted) withDefaults(t *Table) (Boosted, error) {
 	orInt(&o.Bins, treeMaxBins)
 	orInt(&o.MinLeaf, treeMinLeaf(t.Rows()))
 	orInt(&o.Patience, 20)
+	if t.Rows() < 1000 {
+		or(&o.Rate, 0.05)
+	}
 	or(&o.Rate, 0.1)
 	or(&o.RowShare, 1)
 	or(&o.ColumnShare, 1)

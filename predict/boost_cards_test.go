@@ -90,3 +90,30 @@ func TestCardNB(t *testing.T) {
 		}
 	}
 }
+
+func TestCardVariants(t *testing.T) {
+	f := loadFlexi(t)
+	nb := nbTable(t, false, "c10_test_200ep")
+	for name, l := range map[string]Learner{
+		"default":           Boosted{},
+		"rate05":            Boosted{Rate: 0.05},
+		"row8":              Boosted{RowShare: 0.8},
+		"row8rate05":        Boosted{RowShare: 0.8, Rate: 0.05},
+		"row8col9":          Boosted{RowShare: 0.8, ColumnShare: 0.9},
+		"row6":              Boosted{RowShare: 0.6},
+		"leaves8":           Boosted{Leaves: 8},
+		"l2":                Boosted{L2: 1},
+		"l3":                Boosted{L2: 3},
+		"row8 leaves8":      Boosted{RowShare: 0.8, Leaves: 8},
+		"row8 ml4 leaves8":  Boosted{RowShare: 0.8, Leaves: 8, MinLeaf: 4},
+		"rank":              Boosted{Loss: Rank, RowShare: 0.8},
+		"rank leaves 8":     Boosted{Loss: Rank, RowShare: 0.8, Leaves: 8},
+		"rank leaves 8 .05": Boosted{Loss: Rank, RowShare: 0.8, Leaves: 8, Rate: 0.05},
+		"rank ml3 .05":      Boosted{Loss: Rank, RowShare: 0.8, Rate: 0.05, MinLeaf: 3},
+		"rank bagged":       Bagged{Learner: Boosted{Loss: Rank, RowShare: 0.8}},
+	} {
+		q := meanQuality(t, nb, l, 100, 3000, 10)
+		p := meanQuality(t, f.Table, l, 100, 300, 10)
+		fmt.Printf("%-20s nb %.3f %.3f %.2f %.2f   flexi %.3f %.3f %.2f %.2f\n", name, q.Spearman, q.Kendall, q.Precision, q.RMSE, p.Spearman, p.Kendall, p.Precision, p.RMSE)
+	}
+}

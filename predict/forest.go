@@ -21,9 +21,11 @@ import (
 //
 // Each tree is grown on a bootstrap sample; each node parts its rows where the
 // squared error falls most, among a random share of the columns. Columns are cut
-// into at most 255 bins; a table with no more than 255 values a column is parted
-// as exactly as if there were none. Missing values and categories are treated as
-// in [Boosted].
+// into at most 255 bins. Where a column has more values, every tree cuts it at
+// other places, so that the forest sees sixteen times as many, which is what a
+// tree that is grown to the last row wants; where it has no more, splits are as
+// exact as if there were no bins. Missing values and categories are treated as in
+// [Boosted].
 //
 // Trees are grown on all cores, and the model does not depend on how many there
 // are. A fit takes O(trees · columns · rows · log rows).
@@ -32,8 +34,9 @@ import (
 type Forest struct {
 	// Trees is how many trees are grown; 0 means 100.
 	Trees int `yaml:"trees" min:"0" max:"100000" doc:"trees; 0 means 100"`
-	// MinLeaf is the least rows in a leaf; 0 means 1. SMAC has 3.
-	MinLeaf int `yaml:"min_leaf" min:"0" doc:"least rows in a leaf; 0 means 1"`
+	// MinLeaf is the least rows in a leaf, counted as often as they were drawn; 0
+	// means 3, as SMAC does.
+	MinLeaf int `yaml:"min_leaf" min:"0" doc:"least rows in a leaf; 0 means 3"`
 	// MinSplit is the least rows of a node that is parted; 0 means 3.
 	MinSplit int `yaml:"min_split" min:"0" doc:"least rows of a node that is parted; 0 means 3"`
 	// Depth is the most splits above a leaf; 0 means no bound.
@@ -67,7 +70,7 @@ func (o Forest) withDefaults() (Forest, error) {
 	for _, d := range []struct {
 		x *int
 		v int
-	}{{&o.Trees, 100}, {&o.MinLeaf, 1}, {&o.MinSplit, 3}, {&o.Bins, treeMaxBins}, {&o.Leaves, math.MaxInt32}, {&o.Depth, math.MaxInt32}} {
+	}{{&o.Trees, 100}, {&o.MinLeaf, 3}, {&o.MinSplit, 3}, {&o.Bins, treeMaxBins}, {&o.Leaves, math.MaxInt32}, {&o.Depth, math.MaxInt32}} {
 		if *d.x == 0 {
 			*d.x = d.v
 		}
@@ -105,6 +108,21 @@ func (o Forest) Fit(ctx context.Context, t *Table, seed uint64) (Model, error) {
 		return nil, err
 	}
 	s := newForestShared(o, t, bins)
+	var wide []int
+	for j, c := range bins.columns {
+		if c.kinds == nil && c.bins == o.Bins {
+			wide = append(wide, j)
+		}
+	}
+	s.fine = make([]forestFine, len(wide))
+	pool.each(len(wide), func(_, i int) {
+		if ctx.Err() == nil {
+			s.fine[i] = newForestFine(t, wide[i], o.Bins)
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	growers := make([]*forestGrower, pool.workers)
 	trees := make([]*treeForest, o.Trees)
 	pool.each(o.Trees, func(w, i int) {
@@ -146,6 +164,64 @@ type forestShared struct {
 	scale  treeScale
 	words  []int64
 	hess   []int64
+	fine   []forestFine
+}
+
+// A forestFine is a column that has more values than bins, in finer ones.
+type forestFine struct {
+	column int
+	cuts   []float64
+	code   []uint16
+}
+
+// forestFiner is how many finer bins make one of a tree.
+const forestFiner = 16
+
+func newForestFine(t *Table, j, bins int) forestFine {
+	d := len(t.Columns)
+	step := max(1, t.Rows()/treeBinSample)
+	var values []float64
+	for i := 0; i < t.Rows(); i += step {
+		if x := t.X[i*d+j]; x == x {
+			values = append(values, x)
+		}
+	}
+	slices.Sort(values)
+	f := forestFine{column: j, cuts: treeCuts(values, forestFiner*bins), code: make([]uint16, t.Rows())}
+	for i := range f.code {
+		x := t.X[i*d+j]
+		f.code[i] = math.MaxUint16 // missing
+		if x == x {
+			f.code[i] = uint16(treeFind(f.cuts, x))
+		}
+	}
+	return f
+}
+
+// redraw cuts the column at other places: at every sixteenth or so of the fine
+// cuts, from a random one on.
+func (f *forestFine) redraw(r *rand.Rand, bins int, c *treeColumn, bin []uint8) {
+	k := len(f.cuts)
+	by := float64(k) / float64(bins-1)
+	at := r.Float64()
+	c.cuts = make([]float64, 0, bins-1)
+	var of [forestFiner * treeMaxBins]uint8
+	next := int(float64(at * by))
+	for i := range k + 1 {
+		of[i] = uint8(len(c.cuts))
+		if i == next && i < k && len(c.cuts) < bins-1 {
+			c.cuts = append(c.cuts, f.cuts[i])
+			next = max(i+1, int(float64((at+float64(len(c.cuts)))*by)))
+		}
+	}
+	c.bins = len(c.cuts) + 1
+	for i, x := range f.code {
+		if x == math.MaxUint16 {
+			bin[i] = uint8(c.bins)
+			continue
+		}
+		bin[i] = of[x]
+	}
 }
 
 func newForestShared(o Forest, t *Table, bins *treeBins) *forestShared {
@@ -189,6 +265,7 @@ func newForestShared(o Forest, t *Table, bins *treeBins) *forestShared {
 // A forestGrower grows trees one after the other.
 type forestGrower struct {
 	*forestShared
+	bins         *treeBins // of the tree
 	r            *rand.Rand
 	rules        treeRules
 	out          *treeForest
@@ -219,6 +296,10 @@ func newForestGrower(s *forestShared) *forestGrower {
 	}
 	g.rules = treeRules{treeScale: s.scale, minLeaf: s.MinLeaf}
 	g.columns = slices.Clone(s.bins.live)
+	g.bins = &treeBins{rows: n, columns: slices.Clone(s.bins.columns), bin: slices.Clone(s.bins.bin), live: s.bins.live}
+	for _, f := range s.fine {
+		g.bins.bin[f.column] = make([]uint8, n)
+	}
 	return g
 }
 
@@ -228,6 +309,10 @@ func (g *forestGrower) grow(ctx context.Context, r *rand.Rand) *treeForest {
 	g.out = newTreeForest(g.t, g.bins)
 	copy(g.columns, g.bins.live)
 	g.draw()
+	for i := range g.fine {
+		f := &g.fine[i]
+		f.redraw(r, g.Bins, &g.bins.columns[f.column], g.bins.bin[f.column])
+	}
 	room := len(g.rows) / g.MinLeaf
 	if room > g.Leaves {
 		room = g.Leaves

@@ -16,8 +16,10 @@ import (
 //
 //	mean = mean μₖ    variance = variance of μₖ + mean σₖ²
 //
-// where members that do not know their σ count as 0. It gives methods without a
-// standard deviation, such as [Boosted], one.
+// It gives methods without a standard deviation, such as [Boosted], one: where a
+// member does not know its σ, the noise stands for it, which is by how much rows
+// miss the mean of the members that did not see them, beyond what these differ
+// among themselves.
 //
 // The zero value is ready to use with the defaults given on each field.
 type Bagged struct {
@@ -38,6 +40,7 @@ type BaggedModel struct {
 	members []Model
 	columns [][]int // of each member; nil for all
 	width   int     // columns of a row
+	noise   float64 // variance for members that do not know theirs
 }
 
 // Fit implements [Learner]. The model is a [*BaggedModel]. Members are fitted
@@ -71,6 +74,7 @@ func (o Bagged) Fit(ctx context.Context, t *Table, seed uint64) (Model, error) {
 	cols := max(1, int(math.Floor(float64(o.ColumnShare*float64(d))+0.5)))
 	m := &BaggedModel{members: make([]Model, o.Members), columns: make([][]int, o.Members), width: d}
 	errs := make([]error, o.Members)
+	picks := make([][]int, o.Members)
 	pool := newTreePool()
 	defer pool.close()
 	pool.each(o.Members, func(_, k int) {
@@ -87,6 +91,7 @@ func (o Bagged) Fit(ctx context.Context, t *Table, seed uint64) (Model, error) {
 			pick = r.Perm(n)[:rows]
 		}
 		slices.Sort(pick)
+		picks[k] = pick
 		in := t.Select(pick)
 		if cols < d {
 			m.columns[k] = r.Perm(d)[:cols]
@@ -101,7 +106,57 @@ func (o Bagged) Fit(ctx context.Context, t *Table, seed uint64) (Model, error) {
 		}
 		return nil, err
 	}
+	m.noise = m.unseen(t, picks)
 	return m, nil
+}
+
+// unseen is the noise: over the rows that k ≥ 2 members did not see, the mean
+// square by which the mean of these misses, less what it owes to their variance
+// s², which is s²/k.
+func (m *BaggedModel) unseen(t *Table, picks [][]int) float64 {
+	n := t.Rows()
+	sum, square, count := make([]float64, n), make([]float64, n), make([]float64, n)
+	for k, pick := range picks {
+		var rows []int
+		next := 0
+		for i := range n {
+			for next < len(pick) && pick[next] < i {
+				next++
+			}
+			if next == len(pick) || pick[next] != i {
+				rows = append(rows, i)
+			}
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		mean := make([]float64, len(rows))
+		m.PredictMember(k, t.Select(rows).X, mean, nil)
+		for j, i := range rows {
+			e := mean[j] - t.Y[i]
+			sum[i] += e
+			square[i] += float64(e * e)
+			count[i]++
+		}
+	}
+	noise, weight := 0.0, 0.0
+	for i, k := range count {
+		if k < 2 {
+			continue
+		}
+		w := 1.0
+		if t.Weight != nil {
+			w = t.Weight[i]
+		}
+		e := sum[i] / k
+		spread := max(square[i]/k-float64(e*e), 0) / (k - 1) // s²/k
+		noise += float64(w * (float64(e*e) - spread))
+		weight += w
+	}
+	if weight == 0 || !(noise > 0) {
+		return 0
+	}
+	return noise / weight
 }
 
 // narrow returns a table of some columns.
@@ -164,6 +219,8 @@ func (m *BaggedModel) Predict(rows, mean, sd []float64) {
 		for k := range m.members {
 			if s := sds[k*n+i]; s == s {
 				inner += float64(s * s)
+			} else {
+				inner += m.noise
 			}
 			e := means[k*n+i] - mean[i]
 			square += float64(e * e)
@@ -178,6 +235,7 @@ func (m *BaggedModel) saveKind() string { return "bagged" }
 
 func (m *BaggedModel) save(w *saveWriter) {
 	w.uint(uint64(m.width))
+	w.float(m.noise)
 	w.uint(uint64(len(m.members)))
 	for k, x := range m.members {
 		w.ints(m.columns[k])
@@ -186,7 +244,8 @@ func (m *BaggedModel) save(w *saveWriter) {
 }
 
 func readBagged(r *saveReader, _ uint64) Model {
-	m := &BaggedModel{width: int(r.uint() & math.MaxInt32)}
+	m := &BaggedModel{width: int(r.uint() & math.MaxInt32), noise: r.finite()}
+	r.check(m.noise >= 0, "noise below 0", "0 or more")
 	n := r.count(4)
 	r.check(n > 0 && m.width > 0, "no members or columns", "both")
 	for range n {

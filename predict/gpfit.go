@@ -64,10 +64,8 @@ func newGPPrior(o *GP, form *gpForm) gpPrior {
 		q.scale = -2*(math.Sqrt2-3) - ln(d)
 		q.scaleW = 0.5 / (4 * 3)
 		// Of all categories but a third the same are e^(−1/2) alike.
-		q.pick = ln(Tune(0, 1.5) / float64(max(form.cats, 1)))
-		q.pickW = Tune(1, 0.125)
-		q.noise, q.noiseW = ln(Tune(2, 1e-4)), Tune(3, 0.5/9)
-		q.optionW = Tune(4, 0.5)
+		q.pick = ln(1.5 / float64(max(form.cats, 1)))
+		q.pickW = 0.125
 	}
 	if o.Noise > 0 {
 		q.noise, q.lowNoise, q.highNoise = ln(o.Noise), ln(o.Noise), ln(o.Noise)

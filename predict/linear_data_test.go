@@ -36,22 +36,26 @@ func dataReader(tb testing.TB, name ...string) io.Reader {
 	return z
 }
 
-// dataTable reads a CSV file of numbers; what is no number is NaN.
-func dataTable(tb testing.TB, name ...string) (head map[string]int, rows [][]float64) {
+// dataRecords reads a CSV file.
+func dataRecords(tb testing.TB, name ...string) (head map[string]int, rows [][]string) {
 	tb.Helper()
 	in := csv.NewReader(dataReader(tb, name...))
-	names, err := in.Read()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	head = map[string]int{}
-	for i, n := range names {
-		head[strings.TrimPrefix(n, "\ufeff")] = i
-	}
+	in.FieldsPerRecord = -1
 	all, err := in.ReadAll()
 	if err != nil {
 		tb.Fatal(err)
 	}
+	head = map[string]int{}
+	for i, n := range all[0] {
+		head[strings.TrimPrefix(n, "\ufeff")] = i
+	}
+	return head, all[1:]
+}
+
+// dataTable reads a CSV file of numbers; what is no number is NaN.
+func dataTable(tb testing.TB, name ...string) (head map[string]int, rows [][]float64) {
+	tb.Helper()
+	head, all := dataRecords(tb, name...)
 	for _, r := range all {
 		row := make([]float64, len(r))
 		for i, s := range r {

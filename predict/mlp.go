@@ -29,7 +29,7 @@ import (
 //
 // The prediction is the mean of the members. Its standard deviation is that of
 // the mixture, √(mean σ² + var μ), where σ² is what "gaussian" learns for each
-// row, and otherwise one number, the error on rows held out less var μ. With
+// row, and otherwise one number, the error of members on rows they held out. With
 // Passes each member is asked that many times with its dropout on (Gal and
 // Ghahramani 2016).
 //
@@ -38,15 +38,20 @@ import (
 type MLP struct {
 	// Members is how many nets there are; 0 means 5.
 	Members int `yaml:"members" default:"5" min:"1" max:"1000" doc:"nets of the ensemble"`
-	// Layers is how many hidden layers a net has; 0 means 2.
-	Layers int `yaml:"layers" default:"2" min:"1" max:"20" doc:"hidden layers"`
+	// Layers is how many hidden layers a net has; 0 means 2, below 0 none, which
+	// makes a net linear regression by the chosen loss.
+	Layers int `yaml:"layers" default:"2" max:"20" doc:"hidden layers; below 0 means none, a linear model"`
 	// Width of the hidden layers; 0 means 64.
 	Width int `yaml:"width" default:"64" min:"1" max:"4096" doc:"units of a hidden layer"`
 	// Activation is "silu", the default, "relu", "tanh" or "softplus".
 	Activation string `yaml:"activation" default:"silu" enum:"silu,relu,tanh,softplus" doc:"activation of hidden units"`
 	// Loss is "squared", the default; "huber", linear beyond Delta; "gaussian",
-	// by which a net learns mean and variance of each row; or a loss of order,
-	// "logistic" or "hinge" (see [RankLoss]).
+	// by which a net learns mean and variance of each row; or a loss of the order
+	// alone, over all pairs of a batch with yᵢ > yⱼ, of outputs s:
+	// "logistic", ln(1 + exp(sⱼ − sᵢ)), by which the sigmoid of a difference is the
+	// probability that one is above the other (Burges et al. 2005); or "hinge",
+	// max(0, 0.1 + sⱼ − sᵢ) (Ning et al. 2020). Outputs of these are put on the
+	// scale of the target by a straight line afterwards.
 	Loss string `yaml:"loss" default:"squared" enum:"squared,huber,gaussian,logistic,hinge" doc:"what a net is trained for"`
 	// Delta is where the Huber loss becomes linear, in standard deviations of
 	// the target; 0 means 1.
@@ -82,7 +87,7 @@ func (o MLP) check() error {
 		}
 	}
 	count("members", o.Members, 1000, 5)
-	count("layers", o.Layers, 20, 2)
+	count("layers", max(o.Layers, 0), 20, 2)
 	count("width", o.Width, 4096, 64)
 	count("steps", o.Steps, 10_000_000, 2000)
 	count("batch", o.Batch, 65536, 32)
@@ -121,7 +126,7 @@ func (o MLP) check() error {
 
 func (o MLP) defaults() MLP {
 	o.Members = cmp.Or(o.Members, 5)
-	o.Layers = cmp.Or(o.Layers, 2)
+	o.Layers = max(cmp.Or(o.Layers, 2), 0)
 	o.Width = cmp.Or(o.Width, 64)
 	o.Steps = cmp.Or(o.Steps, 2000)
 	o.Batch = cmp.Or(o.Batch, 32)
@@ -537,7 +542,12 @@ func (o MLP) fitForm(ctx context.Context, t *Table, f *linForm, seed uint64, sta
 		return nil, err
 	}
 	if judge.ranks {
-		m.calibrate(x, y, w)
+		slope, shift := m.calibrate(x, y, w)
+		for _, out := range outs {
+			for i := range out {
+				out[i] = float64(out[i]*slope) + shift
+			}
+		}
 	}
 	if !m.Gaussian {
 		m.Noise = m.noise(x, y, w, held, outs)
@@ -572,7 +582,7 @@ func mlpAll(n int, f func(k int) error) error {
 
 // calibrate scales the heads so that the mean output, of which only the order
 // counted, is the best linear predictor of y.
-func (m *mlpModel) calibrate(x, y, w []float64) {
+func (m *mlpModel) calibrate(x, y, w []float64) (slope, shift float64) {
 	rows := len(y)
 	s := make([]float64, rows)
 	for _, n := range m.Nets {
@@ -589,13 +599,14 @@ func (m *mlpModel) calibrate(x, y, w []float64) {
 		ss += float64(w[i] * float64((v-ms)*(v-ms)))
 		sy += float64(w[i] * float64((v-ms)*y[i]))
 	}
-	slope := 0.0
 	if ss > 0 {
 		slope = max(sy/ss, 1e-6)
 	}
+	shift = -float64(slope * ms)
 	for _, n := range m.Nets {
-		n.scale(slope, -float64(slope*ms))
+		n.scale(slope, shift)
 	}
+	return slope, shift
 }
 
 // scale replaces outputs by slope·output + shift.
@@ -612,38 +623,30 @@ func (n *mlpNet) scale(slope, shift float64) {
 }
 
 // noise returns the mean squared error of members on the rows that they held
-// out, less the variance between members, at least a tenth of it; without such
-// rows, that on all rows.
+// out; without such rows, that of their mean on all rows.
 func (m *mlpModel) noise(x, y, w []float64, held [][]int, outs [][]float64) float64 {
-	rows, members := len(y), float64(len(m.Nets))
-	sum, square := make([]float64, rows), make([]float64, rows)
 	var mse, weight float64
-	for k, n := range m.Nets {
-		out := n.outputs(x, rows, nil)
-		for i, v := range out {
-			sum[i] += v
-			square[i] += float64(v * v)
-		}
-		for _, i := range held[k] {
-			e := out[i] - y[i]
+	for k := range m.Nets {
+		width := m.Nets[k].Out
+		for a, i := range held[k] {
+			e := outs[k][a*width] - y[i]
 			mse += float64(w[i] * float64(e*e))
 			weight += w[i]
 		}
 	}
 	if weight == 0 {
+		rows := len(y)
+		mean := make([]float64, rows)
+		for _, n := range m.Nets {
+			vec.Axpy(mean, 1/float64(len(m.Nets)), n.outputs(x, rows, nil))
+		}
 		for i := range y {
-			e := sum[i]/members - y[i]
+			e := mean[i] - y[i]
 			mse += float64(w[i] * float64(e*e))
 			weight += w[i]
 		}
 	}
-	mse /= weight
-	between := 0.0
-	for i := range y {
-		mean := sum[i] / members
-		between += max(square[i]/members-float64(mean*mean), 0) / float64(rows)
-	}
-	return max(mse-between, float64(0.1*mse))
+	return mse / weight
 }
 
 // Predict predicts rows.

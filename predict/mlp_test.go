@@ -57,14 +57,55 @@ func TestMLPLossGradients(t *testing.T) {
 	}
 }
 
-func TestMLPFlexi(t *testing.T) {
-	f := loadFlexi(t)
-	for _, o := range []MLP{
-		{}, {Activation: "relu"}, {Rate: 0.001}, {Width: 32}, {Decay: 0.1}, {Decay: 1}, {Loss: "huber"}, {Loss: "gaussian"}, {Loss: "logistic"}, {Loss: "hinge"},
-		{Holdout: -1, Steps: 300}, {Dropout: 0.2}, {Dropout: 0.2, Passes: 10},
-	} {
-		for _, n := range []int{50, 200} {
-			t.Logf("%+v %d %+.3v", o, n, meanQuality(t, f.Table, o, n, 300, 5))
+// Without hidden layers a net finds what least squares finds.
+func TestMLPLinear(t *testing.T) {
+	t.Parallel()
+	r := rng.New(2, "linear", 0)
+	train, test := &Table{Columns: make([]Column, 3)}, &Table{Columns: make([]Column, 3)}
+	for i := range 400 {
+		x := []float64{rng.Norm(r), rng.Norm(r), rng.Norm(r)}
+		y := 3*x[0] - 2*x[1] + 5
+		if i < 200 {
+			train.Add(x, y)
+		} else {
+			test.Add(x, y)
+		}
+	}
+	for _, loss := range []string{"squared", "huber", "logistic"} {
+		m, err := MLP{Layers: -1, Members: 1, Loss: loss, Rate: 0.03, Decay: -1}.Fit(t.Context(), train, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if q := judge(m, test); q.Kendall < 0.95 || loss != "logistic" && q.RMSE > 0.05 {
+			t.Errorf("%s: Kendall %.3f, error %.3f", loss, q.Kendall, q.RMSE)
+		}
+	}
+}
+
+func TestMLPOptions(t *testing.T) {
+	t.Parallel()
+	one := &Table{Columns: make([]Column, 1), X: []float64{1}, Y: []float64{1}}
+	for _, o := range []MLP{{Members: -1}, {Layers: 21}, {Width: 5000}, {Activation: "gelu"}, {Loss: "mse"}, {Delta: -1}, {Rate: -1}, {Rate: math.NaN()}, {Dropout: 1}, {Holdout: 1}, {Patience: 2}, {Passes: 3}, {Steps: -1}, {Batch: -1}, {Decay: math.NaN()}} {
+		if _, err := o.Fit(t.Context(), one, 1); err == nil {
+			t.Errorf("%+v: no error", o)
+		}
+	}
+}
+
+// BenchmarkMLP fits the default ensemble to 200 rows of 12 columns.
+func BenchmarkMLP(b *testing.B) {
+	r := rng.New(3, "bench", 0)
+	t := &Table{Columns: make([]Column, 12)}
+	for range 200 {
+		x := make([]float64, 12)
+		for j := range x {
+			x[j] = rng.Norm(r)
+		}
+		t.Add(x, x[0]*x[1]+x[2])
+	}
+	for b.Loop() {
+		if _, err := (MLP{Patience: 1}).Fit(b.Context(), t, 1); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -6,19 +6,8 @@ import (
 	"github.com/daedalus-search/daedalus/predict/internal/nn"
 )
 
-// A RankLoss judges scores by their order alone, over all pairs of a batch whose
-// targets differ:
-//
-//   - "logistic": ln(1 + exp(−(sᵢ − sⱼ))) for yᵢ > yⱼ, the loss of RankNet
-//     (Burges et al., "Learning to rank using gradient descent", 2005), by which
-//     sg(sᵢ − sⱼ) is the probability that i is above j;
-//   - "hinge": max(0, 0.1 − (sᵢ − sⱼ)), the loss of Ning et al. ("A generic
-//     graph-based neural architecture encoding scheme", 2020).
-//
-// Scores are put on the scale of the target by a straight line afterwards.
-type RankLoss = string
-
-var rankLosses = map[RankLoss]func(out, grad, y, w []float64) float64{
+// rankLosses judge outputs by their order alone; see [MLP.Loss].
+var rankLosses = map[string]func(out, grad, y, w []float64) float64{
 	"logistic": rankPairs(func(d float64) (loss, slope float64) {
 		return nn.SoftplusOf(-d), -nn.Sigmoid(-d)
 	}),

@@ -34,7 +34,7 @@ func TestExperimentRetrieval(t *testing.T) {
 		var before, after quality
 		for s := range seeds {
 			train, held := dataSplit(f.Table, 200, 300, uint64(s))
-			more, test := held.Select(rowsTo(0, 100)), held.Select(rowsTo(100, 300))
+			more, test := held.Select(rowRange(0, 100)), held.Select(rowRange(100, 300))
 			m, err := c.l.Fit(t.Context(), train, uint64(s))
 			if err != nil {
 				t.Fatal(err)
@@ -49,12 +49,4 @@ func TestExperimentRetrieval(t *testing.T) {
 		}
 		t.Logf("%s: RMSE %.4f Kendall %.4f NLL %.3f; with 100 rows more RMSE %.4f Kendall %.4f", c.name, before.RMSE, before.Kendall, before.NLL, after.RMSE, after.Kendall)
 	}
-}
-
-func rowsTo(from, to int) []int {
-	var out []int
-	for i := from; i < to; i++ {
-		out = append(out, i)
-	}
-	return out
 }

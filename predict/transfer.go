@@ -45,8 +45,8 @@ type Transfer struct {
 	Steps int `yaml:"steps" default:"400" min:"1" max:"10000000" doc:"batches an adapter sees at most"`
 	// Rate is the first learning rate; 0 means 0.001.
 	Rate float64 `yaml:"rate" default:"0.001" min:">0" max:"10" doc:"first learning rate"`
-	// Decay is the weight decay; 0 means 0.1, below 0 none.
-	Decay float64 `yaml:"decay" default:"0.1" doc:"weight decay; below 0 means none"`
+	// Decay is the weight decay; 0 means 1, below 0 none.
+	Decay float64 `yaml:"decay" default:"1" doc:"weight decay; below 0 means none"`
 }
 
 // A transferBase is a model whose nets can be read.
@@ -172,7 +172,7 @@ func (o Transfer) Fit(ctx context.Context, t *Table, seed uint64) (Model, error)
 	if len(t.Columns) != columns {
 		return nil, fmt.Errorf("transfer: %d columns; the backbone was trained on %d", len(t.Columns), columns)
 	}
-	course := MLP{Steps: cmp.Or(o.Steps, 400), Rate: cmp.Or(o.Rate, 0.001), Decay: cmp.Or(o.Decay, 0.1), Members: base.transferMembers()}
+	course := MLP{Steps: cmp.Or(o.Steps, 400), Rate: cmp.Or(o.Rate, 0.001), Decay: cmp.Or(o.Decay, 1), Members: base.transferMembers()}
 	if o.Whole {
 		m, ok := base.(*mlpModel)
 		if !ok || m.Gaussian {

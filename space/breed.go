@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/daedalus-search/daedalus/internal/detmath"
+	"github.com/daedalus-search/daedalus/internal/rng"
 )
 
 // A Breeder makes many children: [Space.Cross] and [Space.Mutate] in one, with
@@ -26,7 +27,7 @@ type Breeder struct {
 	sbx, poly power
 	perGap    float64 // 1 / log(1 - rate); 0 if everything mutates
 	answers   []Answer
-	buf       []byte
+	buf, twin []byte // the child, and its sibling if there is one
 	text      strings.Builder
 }
 
@@ -53,22 +54,40 @@ func (s *Space) Breeder(c Crossover, m Mutation) *Breeder {
 // Child crosses two designs and mutates what comes out. It reports whether the
 // mutation changed anything.
 func (b *Breeder) Child(r *rand.Rand, x, y Design) (child Design, mutated bool) {
-	if f := b.s.flat(); f.nodes != nil && b.mutate.Rate > 0 {
-		if x == y {
-			return b.Mutant(r, x)
-		}
-		if f.reals && b.cross.Eta > 0 {
-			b.crossReals(r, f, x.trace, y.trace)
-			hit := b.mutateReals(r, f)
-			return b.keep(), hit
-		}
-		hit := b.crossFlat(r, f, x.trace, y.trace)
-		return b.keep(), hit
-	}
-	if x != y {
+	f := b.s.flat()
+	switch {
+	case x == y:
+	case f.nodes == nil || b.mutate.Rate == 0:
 		x = b.s.Cross(r, x, y, b.cross)
+	case f.reals && b.cross.Eta > 0:
+		b.crossReals(r, f, x.trace, y.trace, false)
+		hit := b.mutateReals(r, f, b.buf)
+		return b.keep(b.buf), hit
+	default:
+		hit, _ := b.crossFlat(r, f, x.trace, y.trace, false)
+		return b.keep(b.buf), hit
 	}
 	return b.Mutant(r, x)
+}
+
+// Pair makes two children, each as [Breeder.Child] does. On a flat space what
+// one takes of a parent the other takes of the other, and numbers are blended
+// symmetrically, so that nothing is lost of what the parents have but by
+// mutation; that keeps a population diverse for longer.
+func (b *Breeder) Pair(r *rand.Rand, x, y Design) (child, twin Design, mutated, twinMutated bool) {
+	f := b.s.flat()
+	switch {
+	case x == y, f.nodes == nil || b.mutate.Rate == 0:
+		child, mutated = b.Child(r, x, y)
+		twin, twinMutated = b.Child(r, y, x)
+		return child, twin, mutated, twinMutated
+	case f.reals && b.cross.Eta > 0:
+		b.crossReals(r, f, x.trace, y.trace, true)
+		mutated, twinMutated = b.mutateReals(r, f, b.buf), b.mutateReals(r, f, b.twin)
+	default:
+		mutated, twinMutated = b.crossFlat(r, f, x.trace, y.trace, true)
+	}
+	return b.keep(b.buf), b.keep(b.twin), mutated, twinMutated
 }
 
 // Mutant mutates a design. It reports whether anything changed.
@@ -86,27 +105,27 @@ func (b *Breeder) Mutant(r *rand.Rand, x Design) (Design, bool) {
 	hit := false
 	if f.reals {
 		b.buf = append(b.buf[:0], x.trace...)
-		hit = b.mutateReals(r, f)
+		hit = b.mutateReals(r, f, b.buf)
 	} else {
-		hit = b.crossFlat(r, f, x.trace, x.trace)
+		hit, _ = b.crossFlat(r, f, x.trace, x.trace, false)
 	}
 	if !hit {
 		return x, false
 	}
-	return b.keep(), true
+	return b.keep(b.buf), true
 }
 
 // breedChunk is how many bytes of children are allocated at once.
 const breedChunk = 1 << 13
 
-// keep makes a design of the buffer.
-func (b *Breeder) keep() Design {
-	if b.text.Cap()-b.text.Len() < len(b.buf) {
+// keep makes a design of bytes.
+func (b *Breeder) keep(buf []byte) Design {
+	if b.text.Cap()-b.text.Len() < len(buf) {
 		b.text.Reset()
-		b.text.Grow(max(breedChunk, len(b.buf)))
+		b.text.Grow(max(breedChunk, len(buf)))
 	}
 	at := b.text.Len()
-	b.text.Write(b.buf)
+	b.text.Write(buf)
 	return Design{space: b.s, trace: b.text.String()[at:]}
 }
 
@@ -136,9 +155,13 @@ func (b *Breeder) coins(r *rand.Rand, n int) uint64 {
 	return c
 }
 
-// crossReals blends two lists of real numbers into the buffer.
-func (b *Breeder) crossReals(r *rand.Rand, f *flat, x, y string) {
-	buf := append(b.buf[:0], x...)
+// crossReals blends two lists of real numbers into a child, and a twin if there
+// is to be one.
+func (b *Breeder) crossReals(r *rand.Rand, f *flat, x, y string, twin bool) {
+	b.buf = append(b.buf[:0], x...)
+	if twin {
+		b.twin = append(b.twin[:0], y...)
+	}
 	for from := 0; from < len(f.nodes); from += 64 {
 		nodes := f.nodes[from:]
 		c := b.coins(r, len(nodes))
@@ -158,19 +181,23 @@ func (b *Breeder) crossReals(r *rand.Rand, f *flat, x, y string) {
 				continue
 			}
 			u := r.Uint64()
-			v := n.realFromU(b.sbx.blend(ux, uy, float64(u>>11)/(1<<53), u&1 == 0)) + 0
-			binary.LittleEndian.PutUint64(buf[at:], math.Float64bits(v))
+			p, upper := float64(u>>11)/(1<<53), u&1 == 0
+			v := n.realFromU(b.sbx.blend(ux, uy, p, upper)) + 0
+			binary.LittleEndian.PutUint64(b.buf[at:], math.Float64bits(v))
+			if twin {
+				v = n.realFromU(b.sbx.blend(ux, uy, p, !upper)) + 0
+				binary.LittleEndian.PutUint64(b.twin[at:], math.Float64bits(v))
+			}
 		}
 	}
-	b.buf = buf
 }
 
-// mutateReals mutates the buffer as a list of real numbers.
-func (b *Breeder) mutateReals(r *rand.Rand, f *flat) bool {
+// mutateReals mutates a list of real numbers in place.
+func (b *Breeder) mutateReals(r *rand.Rand, f *flat, buf []byte) bool {
 	hit := false
 	if f.mutable == len(f.nodes) {
 		for k := b.gap(r); k < len(f.nodes); k += 1 + b.gap(r) {
-			b.mutateReal(r, f, k)
+			b.mutateReal(r, f.nodes[k], buf[8*k:8*k+8])
 			hit = true
 		}
 		return hit
@@ -184,54 +211,53 @@ func (b *Breeder) mutateReals(r *rand.Rand, f *flat) bool {
 			skip--
 			continue
 		}
-		b.mutateReal(r, f, k)
+		b.mutateReal(r, n, buf[8*k:8*k+8])
 		hit, skip = true, b.gap(r)
 	}
 	return hit
 }
 
-func (b *Breeder) mutateReal(r *rand.Rand, f *flat, k int) {
-	p := b.buf[8*k : 8*k+8]
-	s := site{node: f.nodes[k], real: math.Float64frombits(binary.LittleEndian.Uint64(p))}
-	binary.LittleEndian.PutUint64(p, math.Float64bits(s.stepReal(r, nil, b.mutate)))
+func (b *Breeder) mutateReal(r *rand.Rand, n *node, p []byte) {
+	u, y := n.unitReal(math.Float64frombits(binary.LittleEndian.Uint64(p))), 0.0
+	if b.mutate.Eta > 0 {
+		y = b.poly.move(u, u01(r))
+	} else {
+		y = reflect(u + float64(b.mutate.sigma()*rng.Norm(r)))
+	}
+	binary.LittleEndian.PutUint64(p, math.Float64bits(n.realFromU(y)+0))
 }
 
-// crossFlat writes a child of two flat designs, which may be one, to the buffer
-// and reports whether it mutated.
-func (b *Breeder) crossFlat(r *rand.Rand, f *flat, x, y string) bool {
-	buf, hit, blend := b.buf[:0], false, b.cross.Eta > 0
+// crossFlat writes a child of two flat designs, which may be one, and its twin
+// if there is to be one, and reports whether they mutated.
+func (b *Breeder) crossFlat(r *rand.Rand, f *flat, x, y string, twin bool) (hit, twinHit bool) {
+	buf, other, blend := b.buf[:0], b.twin[:0], b.cross.Eta > 0
 	both := x != y
 	tx, ty := trace{s: x}, trace{s: y}
-	skip, c := b.gap(r), uint64(0)
+	skip, skipTwin, c := b.gap(r), 0, uint64(0)
+	if twin {
+		skipTwin = b.gap(r)
+	}
 	for k, n := range f.nodes {
 		if both && k&63 == 0 {
 			c = b.coins(r, len(f.nodes)-k)
 		}
-		s := site{node: n}
-		var iy int
-		var vy float64
+		s, t := site{node: n}, site{node: n}
 		if n.N == 0 {
 			if s.real = tx.real(); both {
-				vy = ty.real()
+				t.real = ty.real()
 			}
 		} else if s.index = tx.index(); both {
-			iy = ty.index()
+			t.index = ty.index()
 		}
-		if both && c>>(k&63)&1 == 1 && (s.index != iy || s.real != vy) {
-			switch {
-			case !blend || !n.numericLeaf():
-				s.index, s.real = iy, vy
-			default:
-				ux, uy := n.unit(s.index, s.real), n.unit(iy, vy)
-				if math.Abs(ux-uy) < 1e-14 {
-					break
-				}
+		if both && c>>(k&63)&1 == 1 && (s.index != t.index || s.real != t.real) {
+			if !blend || !n.numericLeaf() {
+				s, t = t, s
+			} else if ux, uy := n.unit(s.index, s.real), n.unit(t.index, t.real); math.Abs(ux-uy) >= 1e-14 {
 				u := r.Uint64()
-				at := b.sbx.blend(ux, uy, float64(u>>11)/(1<<53), u&1 == 0)
-				if n.N == 0 {
-					s.real = n.realFromU(at) + 0
-				} else {
-					s.index = n.nearest(at)
+				p, upper := float64(u>>11)/(1<<53), u&1 == 0
+				s.place(b.sbx.blend(ux, uy, p, upper))
+				if twin {
+					t.place(b.sbx.blend(ux, uy, p, !upper))
 				}
 			}
 		}
@@ -239,21 +265,47 @@ func (b *Breeder) crossFlat(r *rand.Rand, f *flat, x, y string) bool {
 			if skip == 0 {
 				buf = s.change(r, nil, nil, Design{}, b.mutate, buf)
 				hit, skip = true, b.gap(r)
-				continue
+			} else {
+				buf = s.write(buf)
+				skip--
 			}
-			skip--
+			if twin {
+				if skipTwin == 0 {
+					other = t.change(r, nil, nil, Design{}, b.mutate, other)
+					twinHit, skipTwin = true, b.gap(r)
+				} else {
+					other = t.write(other)
+					skipTwin--
+				}
+			}
+			continue
 		}
-		switch {
-		case n.N == 0:
-			buf = binary.LittleEndian.AppendUint64(buf, math.Float64bits(s.real))
-		case s.index < 0x80:
-			buf = append(buf, byte(s.index))
-		default:
-			buf = binary.AppendUvarint(buf, uint64(s.index))
+		if buf = s.write(buf); twin {
+			other = t.write(other)
 		}
 	}
-	b.buf = buf
-	return hit
+	b.buf, b.twin = buf, other
+	return hit, twinHit
+}
+
+// place gives a site of numbers the answer nearest to a place on the unit scale.
+func (s *site) place(u float64) {
+	if s.node.N == 0 {
+		s.real = s.node.realFromU(u) + 0
+	} else {
+		s.index = s.node.nearest(u)
+	}
+}
+
+// write appends the answer of a simple site.
+func (s *site) write(buf []byte) []byte {
+	switch {
+	case s.node.N == 0:
+		return binary.LittleEndian.AppendUint64(buf, math.Float64bits(s.real))
+	case s.index < 0x80:
+		return append(buf, byte(s.index))
+	}
+	return binary.AppendUvarint(buf, uint64(s.index))
 }
 
 // decisionSites counts the decisions that mutation treats as one each: a subset
@@ -365,4 +417,17 @@ func (p *power) blend(a, b, u float64, upper bool) float64 {
 		return 1
 	}
 	return x
+}
+
+// move is bounded polynomial mutation on [0, 1] (Deb 2001, Multi-objective
+// Optimization using Evolutionary Algorithms, section 4.4.2, in the bounded form
+// of the NSGA-II code).
+func (p *power) move(x, u float64) float64 {
+	var dq float64
+	if u < 0.5 {
+		dq = p.root(2*u+float64((1-2*u)*p.raise(1-x))) - 1
+	} else {
+		dq = 1 - p.root(2*(1-u)+float64(2*(u-0.5)*p.raise(x)))
+	}
+	return min(max(x+dq, 0), 1)
 }

@@ -371,18 +371,10 @@ func reflect(u float64) float64 {
 	return u
 }
 
-// polynomial is bounded polynomial mutation on [0, 1] (Deb 2001, Multi-
-// objective Optimization using Evolutionary Algorithms, section 4.4.2, in the
-// bounded form of the NSGA-II code).
+// polynomial is bounded polynomial mutation on [0, 1].
 func polynomial(x, u, eta float64) float64 {
 	p := powerOf(eta + 1)
-	var dq float64
-	if u < 0.5 {
-		dq = p.root(2*u+float64((1-2*u)*p.raise(1-x))) - 1
-	} else {
-		dq = 1 - p.root(2*(1-u)+float64(2*(u-0.5)*p.raise(x)))
-	}
-	return min(max(x+dq, 0), 1)
+	return p.move(x, u)
 }
 
 // stepOption returns another option: near the old one if options are ordered.

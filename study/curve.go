@@ -145,60 +145,39 @@ func (s shape) at(t float64) float64 {
 	return 1 / (1 + detmath.Pow(t/s.q, s.p))
 }
 
-// A fit holds the sums over one trial's curve that the regressions need.
+// A fit holds the points of one trial's curve.
 type fit struct {
-	horizon           int64 // that the sums over shapes are for
-	n                 float64
-	lo, hi            float64
-	origin            float64 // first value; sums are of what is above it
-	y, yy             float64
-	phi, phi2, phiY   []float64
-	steps             []int64
-	values, chanceBuf []float64
+	steps          []int64
+	values         []float64
+	lo, hi         float64
+	chances, evids []float64
 }
 
 // add takes the next point of the curve, which must be finite.
-func (f *fit) add(c *curveState, step int64, y float64) {
-	if f.n == 0 {
-		f.origin, f.lo, f.hi = y, y, y
+func (f *fit) add(step int64, y float64) {
+	if len(f.steps) == 0 {
+		f.lo, f.hi = y, y
 	}
 	f.lo, f.hi = min(f.lo, y), max(f.hi, y)
 	f.steps, f.values = append(f.steps, step), append(f.values, y)
-	f.n++
-	z := y - f.origin
-	f.y += z
-	f.yy += float64(z * z)
-	if c.horizon == 0 {
-		return
-	}
-	if f.horizon != c.horizon {
-		f.horizon = c.horizon
-		k := len(c.shapes)
-		f.phi, f.phi2, f.phiY = make([]float64, k), make([]float64, k), make([]float64, k)
-		for i, s := range f.steps {
-			f.basis(c, s, f.values[i]-f.origin)
-		}
-		return
-	}
-	f.basis(c, step, z)
 }
 
-func (f *fit) basis(c *curveState, step int64, z float64) {
+// mostBases bounds the steps whose shapes are kept.
+const mostBases = 1 << 14
+
+// basis returns every shape at a step.
+func (c *curveState) basis(step int64) []float64 {
 	row := c.bases[step]
 	if row == nil {
 		row = make([]float64, len(c.shapes))
 		for i, s := range c.shapes {
 			row[i] = s.at(float64(step))
 		}
-		if len(c.bases) < 1<<16 {
+		if len(c.bases) < mostBases {
 			c.bases[step] = row
 		}
 	}
-	for i, p := range row {
-		f.phi[i] += p
-		f.phi2[i] += float64(p * p)
-		f.phiY[i] += float64(p * z)
-	}
+	return row
 }
 
 // Priors, on the scale of the curve's own range: coefficients have a variance of
@@ -211,45 +190,58 @@ const (
 
 // chance returns the probability that the curve ends below best.
 func (f *fit) chance(c *curveState, best float64) float64 {
-	scale := f.hi - f.lo
+	origin, scale := f.values[0], f.hi-f.lo
 	if !(scale > 0) {
-		scale = max(1e-3*math.Abs(f.origin), 1e-12)
+		scale = max(1e-3*math.Abs(origin), math.SmallestNonzeroFloat64)
 	}
-	end := make([]float64, len(c.shapes))
-	for i, s := range c.shapes {
-		end[i] = s.at(float64(c.horizon))
+	target := best/scale - origin/scale
+	if math.IsInf(scale, 0) || math.IsNaN(target) {
+		return 1 // beyond all numbers: nothing can be said
 	}
-	f.chanceBuf = f.chanceBuf[:0]
-	logs := make([]float64, len(c.shapes))
-	top := math.Inf(-1)
-	target := (best - f.origin) / scale
-	yy, y := f.yy/float64(scale*scale), f.y/scale
-	an := (priorPoints + f.n) / 2
+	k := len(c.shapes)
+	phi, phi2, phiY := make([]float64, k), make([]float64, k), make([]float64, k)
+	y, yy := 0.0, 0.0
+	for at, step := range f.steps {
+		z := f.values[at]/scale - origin/scale
+		y += z
+		yy += float64(z * z)
+		for i, p := range c.basis(step) {
+			phi[i] += p
+			phi2[i] += float64(p * p)
+			phiY[i] += float64(p * z)
+		}
+	}
+	n := float64(len(f.steps))
+	an := (priorPoints + n) / 2
 	b0 := priorPoints * float64(priorNoise*priorNoise) / 2
-	for i := range c.shapes {
+	end := c.basis(c.horizon)
+	f.chances, f.evids = f.chances[:0], f.evids[:0]
+	top := math.Inf(-1)
+	for i := range k {
 		// The posterior of (c, a): precision [[p, q], [q, r]], and what it is
-		// multiplied with, (u, v).
-		p, q, r := f.n+1/priorSpread, f.phi[i], f.phi2[i]+1/priorSpread
-		u, v := y, f.phiY[i]/scale
+		// multiplied with, (y, v).
+		p, q, r := n+1/priorSpread, phi[i], phi2[i]+1/priorSpread
+		v := phiY[i]
 		det := float64(p*r) - float64(q*q)
-		mc := (float64(r*u) - float64(q*v)) / det
-		ma := (float64(p*v) - float64(q*u)) / det
-		bn := b0 + max(float64(yy-float64(mc*u))-float64(ma*v), 0)/2
+		mc := (float64(r*y) - float64(q*v)) / det
+		ma := (float64(p*v) - float64(q*y)) / det
+		bn := b0 + max(float64(yy-float64(mc*y))-float64(ma*v), 0)/2
 		x := end[i]
 		mean := mc + float64(ma*x)
 		spread := 1 + (r-float64(2*q*x)+float64(p*float64(x*x)))/det
 		sd := math.Sqrt(bn / an * spread)
-		f.chanceBuf = append(f.chanceBuf, studentT((target-mean)/sd, 2*an))
-		logs[i] = float64(-0.5*detmath.Log(det)) - float64(an*detmath.Log(bn))
-		top = max(top, logs[i])
+		f.chances = append(f.chances, studentT((target-mean)/sd, 2*an))
+		evidence := float64(-0.5*detmath.Log(det)) - float64(an*detmath.Log(bn))
+		f.evids = append(f.evids, evidence)
+		top = max(top, evidence)
 	}
 	sum, weight := 0.0, 0.0
-	for i, l := range logs {
-		w := detmath.Exp(l - top)
+	for i, e := range f.evids {
+		w := detmath.Exp(e - top)
 		weight += w
-		sum += float64(w * f.chanceBuf[i])
+		sum += float64(w * f.chances[i])
 	}
-	return sum / weight
+	return min(sum/weight, 1)
 }
 
 // studentT is the distribution function of Student's t with nu degrees of
@@ -269,8 +261,8 @@ func (c *curveState) hopeless(number int64, f *fit, step int64, loss float64) bo
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last[number] = max(c.last[number], step)
-	f.add(c, step, loss)
-	if c.ended < c.rule.Startup || int(f.n) < c.rule.Warmup || step >= c.horizon || math.IsInf(c.best, 1) {
+	f.add(step, loss)
+	if c.ended < c.rule.Startup || len(f.steps) < c.rule.Warmup || step >= c.horizon || math.IsInf(c.best, 1) {
 		return false
 	}
 	return f.chance(c, c.best) < c.rule.Chance

@@ -18,6 +18,9 @@ func TestExamplesAreRight(t *testing.T) {
 		t.Fatalf("%d examples, %v", len(paths), err)
 	}
 	for _, p := range paths {
+		if strings.HasPrefix(filepath.Base(p), "arena-") { // package arena reads those
+			continue
+		}
 		f, err := studyfile.Load(p)
 		if err != nil {
 			t.Errorf("%v", err)

@@ -140,7 +140,7 @@ func (a *app) compare(ctx context.Context, path string, c compareFlags) error {
 		return err
 	}
 	if !a.json {
-		a.note("%s and %s: %s, %s made now", base+".html", base+".csv", term.Plural(int64(len(res.Rows)), "run"), term.Int(int64(len(res.Rows)-res.Known)))
+		a.note("%s and %s: %s, %s made now", base+".html", base+".csv", term.Plural(int64(len(res.Rows)), "run"), term.Int(int64(res.Made)))
 	}
 	if runErr != nil {
 		return &failure{err: fmt.Errorf("interrupted after %s of %s; the same command continues", term.Int(int64(len(res.Rows))), term.Plural(int64(res.Total), "run")), code: exitInterrupted}
@@ -165,17 +165,24 @@ func (a *app) setAside(path string) error {
 	}
 }
 
+// mostColumns is up to how many problems have a column on the terminal.
+const mostColumns = 10
+
 // printArena prints the standings.
 func (a *app) printArena(an *arena.Analysis) error {
 	var t term.Table
 	t.Columns = []term.Column{{Name: "searcher"}}
-	for _, v := range an.Problems {
+	shown := an.Problems
+	if len(shown) > mostColumns {
+		shown = nil // the page has them
+	}
+	for _, v := range shown {
 		t.Columns = append(t.Columns, term.Column{Name: term.Cut(v.Label, 22), Unit: v.Short(), Right: true})
 	}
 	t.Columns = append(t.Columns, term.Column{Name: "rank", Unit: "mean", Right: true}, term.Column{Name: "w/t/l", Unit: "random", Right: true},
 		term.Column{Name: "strength", Unit: "log odds", Right: true}, term.Column{Name: "ask", Unit: "mean", Right: true}, term.Column{Name: "p95", Right: true})
-	columns := make([][]string, len(an.Problems))
-	for p, v := range an.Problems {
+	columns := make([][]string, len(shown))
+	for p, v := range shown {
 		xs := make([]float64, len(v.Cells))
 		for i, c := range v.Cells {
 			xs[i] = c.Median
@@ -185,7 +192,7 @@ func (a *app) printArena(an *arena.Analysis) error {
 	for _, i := range an.Order() {
 		s := an.Standing[i]
 		row := []string{s.Label}
-		for p := range an.Problems {
+		for p := range shown {
 			c := s.Cells[p]
 			text := columns[p][i]
 			switch {

@@ -24,6 +24,11 @@
 // say for what; a program that draws random numbers should use the seed, which
 // is the same for every attempt of a trial.
 //
+// If the options declare a fidelity, the amount of effort stands beside the
+// parameters under its name, and in DAEDALUS_FIDELITY. DAEDALUS_CHECKPOINT is a
+// folder that belongs to the design, and DAEDALUS_RESUME_FROM the amount at which
+// an earlier evaluation of it ended, if this one may go on from there.
+//
 // # What it prints
 //
 // The metrics, on standard output, in one of two forms or both:

@@ -267,6 +267,8 @@ func benchmark(b *testing.B, m maker) {
 
 func BenchmarkZDT1(b *testing.B) { benchmark(b, ZDT{}) }
 func BenchmarkNK(b *testing.B)   { benchmark(b, NK{}) }
+func BenchmarkDTLZ(b *testing.B) { benchmark(b, DTLZ{}) }
+func BenchmarkWFG(b *testing.B)  { benchmark(b, WFG{Function: 9}) }
 
 func BenchmarkNKOptimum(b *testing.B) {
 	p := must(b, NK{})

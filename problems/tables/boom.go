@@ -1,7 +1,6 @@
 package tables
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -105,7 +104,7 @@ var boomTable = sync.OnceValues(func() (*boomLayout, error) {
 			}
 			code := 0
 			for i, list := range options {
-				k, ok := slices.BinarySearchFunc(list, setting(row, i), func(a, b []float64) int { return cmp.Or(slices.Compare(a, b)) })
+				k, ok := slices.BinarySearchFunc(list, setting(row, i), slices.Compare[[]float64])
 				if !ok {
 					return nil, fmt.Errorf("tables: the embedded table boom: row %d has an unknown setting", row)
 				}

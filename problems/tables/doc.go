@@ -14,7 +14,7 @@
 // Tables of a few thousand out of billions of designs, of which a sum over the
 // parts of the design is made that predicts the rest well:
 //
-//   - [Accel]: accuracy of 36^7 image classifiers, and speed on six accelerators
+//   - [Accel]: accuracy of 10^11 image classifiers, and speed on six accelerators
 //   - [FBNet]: latency of 9^22 image classifiers on 27 devices
 //
 // A table whose licence does not allow passing it on, read from a file:

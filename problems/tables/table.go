@@ -3,8 +3,8 @@ package tables
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +12,7 @@ import (
 	"github.com/daedalus-search/daedalus/internal/source"
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/problem"
-	"github.com/daedalus-search/daedalus/problems/tables/internal/columns"
+	"github.com/daedalus-search/daedalus/problems/internal/columns"
 	"github.com/daedalus-search/daedalus/space"
 )
 
@@ -75,9 +75,13 @@ type Problem struct {
 	// not measured, which is what missing says then.
 	row     func(a []space.Answer) int
 	missing string
+	skip    func(row int) bool // rows that count as not measured; nil means none
 
 	answers sync.Pool // *[]space.Answer
 }
+
+// Same is a table in which several designs stand for one measurement.
+type Same struct{ *Problem }
 
 // Judged is a table that has better measurements than a search may see.
 type Judged struct{ *Problem }
@@ -122,8 +126,8 @@ func (p *Problem) find(d space.Design) (int, error) {
 	defer p.answers.Put(buf)
 	*buf = d.Decisions((*buf)[:0])
 	row := p.row(*buf)
-	if row < 0 {
-		return 0, &problem.InfeasibleError{Reason: p.missing}
+	if row < 0 || p.skip != nil && p.skip(row) {
+		return row, &problem.InfeasibleError{Reason: p.missing}
 	}
 	return row, nil
 }
@@ -174,6 +178,9 @@ func (p *Problem) Optimum(ctx context.Context, goal metric.Goal) ([]metric.Value
 		if row%1024 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if p.skip != nil && p.skip(row) {
+			continue
+		}
 		front.Add(goal.Score(p.at(row, 0, len(p.values))), row)
 	}
 	out := make([]metric.Values, 0, front.Len())
@@ -209,10 +216,16 @@ func (p Judged) Verify(ctx context.Context, d space.Design) (metric.Values, erro
 	return p.at(row, len(p.metrics), len(p.values)), nil
 }
 
+// Key returns the same string for designs with one measurement.
+func (p Same) Key(d space.Design) string { return p.key(d) }
+
 // Key returns the same string for designs that compute the same.
-func (p Classes) Key(d space.Design) string {
+func (p Classes) Key(d space.Design) string { return p.key(d) }
+
+func (p *Problem) key(d space.Design) string {
 	row, err := p.find(d)
-	if err != nil {
+	var not *problem.InfeasibleError
+	if err != nil && !errors.As(err, &not) {
 		return err.Error()
 	}
 	return fmt.Sprintf("row %d", row)
@@ -232,5 +245,3 @@ func choose(what, found string, words []string) (string, error) {
 	}
 	return "", fmt.Errorf("tables: %s: found %q, want one of %s%s", what, found, strings.Join(words, ", "), hint)
 }
-
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -80,6 +80,15 @@ type nursery struct {
 	children  bool // admit is asked of children too
 	spare     []space.Design
 	parents   []int64 // allocated for many proposals at once
+	pairs     bool    // children come in pairs
+	twin      offspring
+}
+
+// An offspring is a child that was bred, and of whom.
+type offspring struct {
+	design   space.Design
+	operator string
+	ids      []int64
 }
 
 func newNursery(setup search.Setup, purpose string, v variation) nursery {
@@ -141,27 +150,16 @@ func (n *nursery) child(pick func() (a, b *member, cross bool)) (search.Proposal
 		screen = screenTries
 	}
 	for tries := breedTries; tries > 0; tries-- {
-		a, b, cross := pick()
-		d, operator := a.design, "mutate"
-		var ids []int64
-		if cross && b.design != d {
-			var mutated bool
-			operator = "cross"
-			if d, mutated = n.breeder.Child(n.rand, d, b.design); mutated {
-				operator = "cross+mutate"
-			}
-			ids = n.lineage(a.id, b.id)
-		} else {
-			d, _ = n.breeder.Mutant(n.rand, d)
-			ids = n.lineage(a.id)
+		x := n.twin
+		if n.twin = (offspring{}); x.ids == nil {
+			x = n.breed(pick())
 		}
-		if screen > 0 && !n.ledger.Seen(d) && !n.admit(d) {
+		if screen > 0 && !n.ledger.Seen(x.design) && !n.admit(x.design) {
 			screen--
 			tries++
 			continue
 		}
-		if p, ok := n.ledger.ProposeNew(d, operator, ids...); ok {
-			n.parents = n.parents[len(ids):]
+		if p, ok := n.ledger.ProposeNew(x.design, x.operator, x.ids...); ok {
 			return p, nil
 		}
 	}
@@ -180,13 +178,41 @@ func (n *nursery) child(pick func() (a, b *member, cross bool)) (search.Proposal
 	return n.random()
 }
 
+// breed makes a child, and a twin if children come in pairs.
+func (n *nursery) breed(a, b *member, cross bool) offspring {
+	if !cross || a.design == b.design {
+		d, _ := n.breeder.Mutant(n.rand, a.design)
+		if n.pairs {
+			e, _ := n.breeder.Mutant(n.rand, b.design)
+			n.twin = offspring{e, "mutate", n.lineage(b.id)}
+		}
+		return offspring{d, "mutate", n.lineage(a.id)}
+	}
+	ids := n.lineage(a.id, b.id)
+	operator := func(mutated bool) string {
+		if mutated {
+			return "cross+mutate"
+		}
+		return "cross"
+	}
+	if !n.pairs {
+		d, mutated := n.breeder.Child(n.rand, a.design, b.design)
+		return offspring{d, operator(mutated), ids}
+	}
+	d, e, mutated, too := n.breeder.Pair(n.rand, a.design, b.design)
+	n.twin = offspring{e, operator(too), n.lineage(b.id, a.id)}
+	return offspring{d, operator(mutated), ids}
+}
+
 // lineage writes IDs where they can stay.
 func (n *nursery) lineage(ids ...int64) []int64 {
 	if len(n.parents) < len(ids) {
 		n.parents = make([]int64, 256)
 	}
-	copy(n.parents, ids)
-	return n.parents[:len(ids):len(ids)]
+	out := n.parents[:len(ids):len(ids)]
+	copy(out, ids)
+	n.parents = n.parents[len(ids):]
+	return out
 }
 
 // A member is a design of a population.
@@ -278,6 +304,7 @@ func (h *herd) tell(outcomes []search.Outcome, survive func()) {
 			if h.twins {
 				h.dropTwins()
 			}
+			h.twin = offspring{}
 			survive()
 		}
 	}

@@ -87,7 +87,7 @@ func (o NSGA2) New(setup search.Setup) (search.Searcher, error) {
 	o.CrossoverEta = cmp.Or(o.CrossoverEta, 15)
 	o.MutationEta = cmp.Or(o.MutationEta, 20)
 	s := &nsga2{herd: newHerd(setup, "evolve/nsga2", o.Population, o.variation())}
-	s.pick, s.choose = s.parents, s.survive
+	s.pick, s.choose, s.pairs = s.parents, s.survive, true
 	return s, nil
 }
 
@@ -108,11 +108,7 @@ type nsga2 struct {
 	pick   func() (a, b *member, cross bool)
 	choose func()
 
-	deck    deck
-	pair    [2]int // parents of the next child, as members
-	crossed bool   // whether this pair is crossed
-	second  bool   // the pair has one child already
-
+	deck  deck
 	crowd []float64
 	cut   thinner
 }
@@ -121,17 +117,8 @@ func (s *nsga2) Ask(n int) ([]search.Proposal, error) { return s.ask(n, s.pick) 
 
 func (s *nsga2) Tell(outcomes ...search.Outcome) { s.tell(outcomes, s.choose) }
 
-// parents returns the parents of the next child; the second child of a pair has
-// them the other way round.
 func (s *nsga2) parents() (a, b *member, cross bool) {
-	if s.second {
-		s.pair[0], s.pair[1] = s.pair[1], s.pair[0]
-	} else {
-		s.pair = [2]int{s.tournament(), s.tournament()}
-		s.crossed = s.rand.Float64() < s.crossover
-	}
-	s.second = !s.second
-	return &s.members[s.pair[0]], &s.members[s.pair[1]], s.crossed
+	return &s.members[s.tournament()], &s.members[s.tournament()], s.rand.Float64() < s.crossover
 }
 
 // tournament returns the better of two members of the population.
@@ -166,7 +153,6 @@ func (s *nsga2) survive() {
 	}
 	s.keep(kept)
 	s.deck.reset()
-	s.second = false
 }
 
 // A thinner takes crowded members out of a front.

@@ -105,7 +105,7 @@ func (o NSGA3) New(setup search.Setup) (search.Searcher, error) {
 	o.CrossoverEta = cmp.Or(o.CrossoverEta, 30)
 	o.MutationEta = cmp.Or(o.MutationEta, 20)
 	s := &nsga3{herd: newHerd(setup, "evolve/nsga3", o.Population, o.variation())}
-	s.pick, s.choose = s.parents, s.survive
+	s.pick, s.choose, s.pairs = s.parents, s.survive, true
 	s.plane.m = m
 	for i := 0; i < len(points); i += m {
 		norm := 0.0

@@ -5,6 +5,7 @@ package fidelity_test
 import (
 	"compress/gzip"
 	"encoding/csv"
+	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -155,21 +156,19 @@ func readRecorded(t *testing.T) (r recorded) {
 	return r
 }
 
-// PASHA against ASHA on networks that were really trained, drawn from 300, until
-// 128 have begun, with 27 epochs; and on synthetic curves. The epochs of the full
-// training of the best at the end are counted.
+// PASHA against ASHA until 128 designs have begun, on networks that were really
+// trained, drawn from 200 with 54 epochs, and on synthetic curves of 27 and 243
+// epochs. The epochs of the full training of the best at the end are given apart.
 func TestExperimentPASHA(t *testing.T) {
 	const seeds, begin = 100, 128
-	r := readRecorded(t)
-	sp := space.MustNew(space.Int("run", 0, len(r.designs)-1))
-	index := func(d space.Design) int { return d.Decisions(nil)[0].Index }
-	run := func(m search.Method, seed uint64, setup search.Setup, value func(d space.Design, epoch int) float64) (epochs float64, best space.Design) {
+	run := func(m search.Method, seed uint64, setup search.Setup, value func(d space.Design, epoch int) float64) (epochs, final float64, best space.Design) {
 		setup.Seed = seed
 		s := open(t, m, setup)
 		c, _ := s.(search.CurveReader)
 		from := map[space.Design]float64{}
 		loss := math.Inf(1)
 		high, started := 0.0, 0
+		most := setup.Fidelity.Max
 		for {
 			ps, err := s.Ask(1)
 			if err != nil {
@@ -181,14 +180,13 @@ func TestExperimentPASHA(t *testing.T) {
 					break
 				}
 			}
-			end := int(math.Round(27 * share(p)))
-			begin := int(math.Round(27 * from[p.Design]))
+			end, begin := int(math.Round(most*share(p))), int(math.Round(most*from[p.Design]))
 			epochs += float64(end - begin)
 			from[p.Design] = share(p)
 			o := done(p, value(p.Design, end))
 			if c != nil && c.ReadsCurves() {
 				for e := begin + 1; e <= end; e++ {
-					o.Curve = append(o.Curve, search.Point{Fidelity: float64(e) / 27, Score: metric.Score{Loss: []float64{value(p.Design, e)}}})
+					o.Curve = append(o.Curve, search.Point{Fidelity: float64(e) / most, Score: metric.Score{Loss: []float64{value(p.Design, e)}}})
 				}
 			}
 			s.Tell(o)
@@ -196,46 +194,47 @@ func TestExperimentPASHA(t *testing.T) {
 				high, loss, best = share(p), o.Score.Loss[0], p.Design
 			}
 		}
-		return epochs + 27*(1-from[best]), best
+		return epochs, most * (1 - from[best]), best
 	}
 	report := func(name string, setup search.Setup, value func(d space.Design, epoch int) float64, judge func(d space.Design) float64) {
 		var results [2][]float64
-		var epochs [2]float64
+		var epochs, finals [2]float64
 		for k, m := range []search.Method{fidelity.ASHA{Options: fidelity.Options{Finals: -1}}, fidelity.PASHA{Options: fidelity.Options{Finals: -1}}} {
 			for seed := range uint64(seeds) {
-				e, best := run(m, seed, setup, value)
+				e, last, best := run(m, seed, setup, value)
 				epochs[k] += e / seeds
+				finals[k] += last / seeds
 				results[k] = append(results[k], judge(best))
 			}
 		}
 		am, as := spread(results[0])
 		pm, ps := spread(results[1])
-		t.Logf("%-28s ASHA %.0f epochs, %.4f ± %.4f; PASHA %.0f epochs (%.0f %%), %.4f ± %.4f", name, epochs[0], am, as, epochs[1], 100*epochs[1]/epochs[0], pm, ps)
+		t.Logf("%-38s ASHA %.0f+%.0f epochs, %.4f ± %.4f; PASHA %.0f+%.0f epochs (%.0f %%, with the last training %.0f %%), %.4f ± %.4f",
+			name, epochs[0], finals[0], am, as, epochs[1], finals[1], 100*epochs[1]/epochs[0], 100*(epochs[1]+finals[1])/(epochs[0]+finals[0]), pm, ps)
 	}
-	f := problem.Fidelity{Name: "epochs", Min: 1, Max: 27, Whole: true, Resumes: true}
-	report("networks for kin8nm (test)", search.Setup{Space: sp, Fidelity: f},
-		func(d space.Design, e int) float64 { return r.valid[index(d)][3*e-1] },
+	r := readRecorded(t)
+	sp := space.MustNew(space.Int("run", 0, len(r.designs)-1))
+	index := func(d space.Design) int { return d.Decisions(nil)[0].Index }
+	report("networks for kin8nm, 54 epochs (test)", search.Setup{Space: sp, Fidelity: epochs(54)},
+		func(d space.Design, e int) float64 { return r.valid[index(d)][e-1] },
 		func(d space.Design) float64 { return r.test[index(d)] })
-	for _, rho := range []float64{0.95, 0.8, 0.5} {
-		for _, noise := range []float64{0.05, 0.2} {
-			p := curves(t, synthetic.Curves{Correlation: &rho, Noise: noise})
-			clean := curves(t, synthetic.Curves{Correlation: &rho})
-			at := func(p *synthetic.CurvesProblem, d space.Design, e int) float64 {
-				v, err := p.EvaluateAt(t.Context(), d, float64(e)/27, nil)
-				if err != nil {
-					t.Fatal(err)
+	for _, most := range []int{27, 243} {
+		for _, rho := range []float64{0.95, 0.5} {
+			for _, noise := range []float64{0.05, 0.2, 0.5} {
+				p := curves(t, synthetic.Curves{Epochs: most, Correlation: &rho, Noise: noise})
+				clean := curves(t, synthetic.Curves{Epochs: most, Correlation: &rho})
+				at := func(p *synthetic.CurvesProblem, d space.Design, e int) float64 {
+					v, err := p.EvaluateAt(t.Context(), d, float64(e)/float64(most), nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return v["loss"]
 				}
-				return v["loss"]
+				report(fmt.Sprintf("curves %v, noise %v, %d epochs", rho, noise, most),
+					search.Setup{Space: p.Space(), Fidelity: p.Fidelity()},
+					func(d space.Design, e int) float64 { return at(p, d, e) },
+					func(d space.Design) float64 { return at(clean, d, most) })
 			}
-			cleanOf := func(d space.Design) float64 {
-				own, err := clean.Space().FromMap(d.Map())
-				if err != nil {
-					t.Fatal(err)
-				}
-				return at(clean, own, 27)
-			}
-			report("curves "+strconv.FormatFloat(rho, 'g', -1, 64)+", noise "+strconv.FormatFloat(noise, 'g', -1, 64),
-				search.Setup{Space: p.Space(), Fidelity: p.Fidelity()}, func(d space.Design, e int) float64 { return at(p, d, e) }, cleanOf)
 		}
 	}
 }

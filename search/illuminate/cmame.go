@@ -31,8 +31,8 @@ type CMAME struct {
 	// the budget if that is less, but at least 5.
 	Initial int `yaml:"initial" min:"0" max:"1000000000" doc:"random designs that come first; 0 means 50, or a tenth of a smaller budget"`
 	// Emitters is how many strategies there are; 0 means 15, or as many as can
-	// have 20 generations each within the budget.
-	Emitters int `yaml:"emitters" min:"0" max:"10000" doc:"evolution strategies; 0 means 15, or as many as have 20 generations within the budget"`
+	// have 60 generations each within the budget.
+	Emitters int `yaml:"emitters" min:"0" max:"10000" doc:"evolution strategies; 0 means 15, or as many as have 60 generations within the budget"`
 	// Generation is how many designs a strategy makes between two updates; 0
 	// means 36.
 	Generation int `yaml:"generation" default:"36" min:"2" max:"100000" doc:"designs of a strategy between two updates"`
@@ -88,7 +88,7 @@ func (o CMAME) start(method string, setup search.Setup, rate float64, floor *flo
 	if o.Emitters == 0 {
 		o.Emitters = 15
 		if b := setup.Budget; b > 0 {
-			o.Emitters = max(min(15, int(b/int64(20*o.Generation))), 1)
+			o.Emitters = max(min(15, int(b/int64(60*o.Generation))), 1)
 		}
 	}
 	s := newMixer(base)
@@ -122,7 +122,7 @@ type CMAMAE struct {
 	// the budget if that is less, but at least 5.
 	Initial int `yaml:"initial" min:"0" max:"1000000000" doc:"random designs that come first; 0 means 50, or a tenth of a smaller budget"`
 	// Emitters, Generation and Sigma are those of [CMAME].
-	Emitters   int     `yaml:"emitters" min:"0" max:"10000" doc:"evolution strategies; 0 means 15, or as many as have 20 generations within the budget"`
+	Emitters   int     `yaml:"emitters" min:"0" max:"10000" doc:"evolution strategies; 0 means 15, or as many as have 60 generations within the budget"`
 	Generation int     `yaml:"generation" default:"36" min:"2" max:"100000" doc:"designs of a strategy between two updates"`
 	Sigma      float64 `yaml:"sigma" default:"0.1" min:">0" max:"1" doc:"first standard deviation of a strategy, as a share of the range"`
 	// Rate says how far a threshold moves to an objective that passes it; 0

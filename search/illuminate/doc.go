@@ -12,4 +12,9 @@
 //	// ask, evaluate, tell …
 //	archive := s.(illuminate.Archiver).Archive()
 //	fmt.Println(archive.Coverage(), archive.QDScore(0))
+//
+// [MAPElites] breeds from the elites by mutation and crossover, on any space.
+// [CMAME] and [CMAMAE] lead evolution strategies by what improves the archive,
+// where the space has coordinates. [Emitters] mixes all of these and lets a bandit
+// choose. [MOME] keeps a front in every cell, for several objectives.
 package illuminate

@@ -58,7 +58,7 @@ import (
 // The cost is bounded: the model never knows more than Rows results. When there
 // are more, the better half is kept and a sample of the others. An ask takes
 // O(Rows²) for each of Candidates; hyperparameters are learned in Refit, or, if
-// that is not called, in an Ask after a sixteenth more results. What grows is
+// that is not called, in an Ask after a twelfth more results. What grows is
 // only the set of designs that must not be proposed again.
 type GP struct {
 	// Acquisition is what is maximised: "logei" or "ucb" for one objective,
@@ -79,8 +79,9 @@ type GP struct {
 	// Rows bounds the results that the model knows of; 0 means 500.
 	Rows int `yaml:"rows" default:"500" min:"8" max:"5000" doc:"most results that the model knows of; beyond, the better half and a sample of the others"`
 
-	// Kernel, Prior and InputWarp are those of [predict.GP].
-	Kernel    string `yaml:"kernel" default:"product" oneof:"product sum" doc:"how numbers and categories go together; sum adds what each tells by itself"`
+	// Kernel, Prior and InputWarp are those of [predict.GP]. The default kernel
+	// here is "sum".
+	Kernel    string `yaml:"kernel" default:"sum" oneof:"sum product" doc:"how numbers and categories go together; sum adds what each tells by itself"`
 	Prior     string `yaml:"prior" default:"dims" oneof:"dims vizier" doc:"prior of the length scales: dims expects less of each decision the more there are, vizier says little"`
 	InputWarp bool   `yaml:"input_warp" default:"false" doc:"learn how the range of each number is bent"`
 
@@ -150,7 +151,7 @@ func (o GP) New(setup search.Setup) (search.Searcher, error) {
 	if o.Rows < 8 || o.Rows > 5000 {
 		fail("rows", o.Rows, "8 to 5000, or 0 for 500")
 	}
-	oneOf("kernel", &o.Kernel, "product", "sum")
+	oneOf("kernel", &o.Kernel, "sum", "product")
 	oneOf("prior", &o.Prior, "dims", "vizier")
 	oneOf("warp", &o.Warp, "auto", "none", "power", "rank")
 	oneOf("batch", &o.Batch, "believer", "liar", "explore")
@@ -477,7 +478,7 @@ func (b *bayes) Refit() {
 
 // sync brings the models up to date.
 func (b *bayes) sync() {
-	slack := b.learned / 16
+	slack := b.learned / 12
 	if b.refits {
 		slack = b.learned/4 + 1
 	}
@@ -626,19 +627,29 @@ type bayesFrame struct {
 	columns  []predict.Column
 	optional []bool
 	tie      []int
-	width    int   // decisions, about: a subset or permutation counts as one
-	counts   []int // columns that count productions
+	shares   []bayesShares // their columns come last
+	width    int           // decisions, about: a subset or permutation counts as one
+	counts   []int         // columns that count productions
 	moves    []bayesMove
 	real     bool // all there is are real numbers that are always there
 	fixed    bool // the space has a fixed layout
 	reals    bool // some are real numbers
-	groups   []bayesGroup
 }
 
-type bayesGroup struct {
-	members    []int
-	at, levels int
+// bayesShares are decisions with the same options. Rows also say how large the
+// share of each option is among them, since how often an operation is used often
+// tells more than where.
+type bayesShares struct {
+	members []int // columns
+	levels  int
 }
+
+// Decisions with the same options have shares from so many of them on, and up to
+// so many options.
+const (
+	sharedBy     = 3
+	sharedLevels = 12
+)
 
 // A bayesMove is a number that can be moved in small steps: its column and its
 // feature.
@@ -713,28 +724,25 @@ func (b *bayes) frame() error {
 			b.tie[j] = 0
 		}
 	}
-	if predict.Tune(6, 0) > 0 {
-		for g := 1; g <= len(labels); g++ {
-			var members []int
-			for j, t := range b.tie {
-				if t == g {
-					members = append(members, j)
-				}
-			}
-			if len(members) < 3 {
-				continue
-			}
-			l := b.columns[members[0]].Levels
-			b.groups = append(b.groups, bayesGroup{members, len(b.columns), l})
-			for range l {
-				b.columns = append(b.columns, predict.Column{Name: "count"})
-				b.optional = append(b.optional, false)
-				b.tie = append(b.tie, 0)
+	for g := 1; g <= len(labels); g++ {
+		var members []int
+		for j, t := range b.tie {
+			if t == g {
+				members = append(members, j)
 			}
 		}
-	}
-	if predict.Tune(5, 0) > 0 {
-		clear(b.tie)
+		levels := 0
+		if len(members) > 0 {
+			levels = b.columns[members[0]].Levels
+		}
+		if len(members) < sharedBy || levels > sharedLevels {
+			continue
+		}
+		b.shares = append(b.shares, bayesShares{members, levels})
+		for l := range levels {
+			b.columns = append(b.columns, predict.Column{Name: fmt.Sprintf("share %d of %d", l, g)})
+			b.optional, b.tie = append(b.optional, false), append(b.tie, 0)
+		}
 	}
 	return nil
 }
@@ -751,7 +759,7 @@ func (b *bayes) encode(dst []float64, d space.Design) []float64 {
 		// doubling is as far.
 		dst[base+c] = detmath.Log1p(dst[base+c]) * (1 / 2.833213344056216)
 	}
-	for _, g := range b.groups {
+	for _, g := range b.shares {
 		at := len(dst)
 		dst = append(dst, make([]float64, g.levels)...)
 		for _, m := range g.members {

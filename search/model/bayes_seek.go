@@ -67,8 +67,9 @@ func (b *bayes) effort(i, n int) (designs, climbs int) {
 	if b.Candidates > 0 {
 		designs = b.Candidates
 	}
+	most := 1 + designs/100
 	slope := models * (nsSlope*rows*rows + 2*kernel)
-	climbs = int(min(max(refineTime/(slope*climbSteps), 2), 10))
+	climbs = min(int(min(max(refineTime/(slope*climbSteps), 2), 10)), most)
 	if i > 0 { // the first search of an Ask left its best
 		designs, climbs = max(designs/4, 1), max(climbs/2, 1)
 	}
@@ -199,6 +200,7 @@ func (b *bayes) seek(i, n int) (found, bool) {
 	best := pool[0]
 	best.why = why(best.row)
 	// Parents have to be told; foreign ones are.
+	best.parents = slices.Clone(best.parents) // shared with its kin
 	slices.Sort(best.parents)
 	best.parents = slices.Compact(best.parents)
 	return best, true

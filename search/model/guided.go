@@ -322,7 +322,7 @@ func halfRank(y []float64) {
 		spread = math.Hypot(spread, d)
 	}
 	spread = 2 * (spread / math.Sqrt(float64((n+1)/2)))
-	if !(spread > 0) || math.IsInf(spread, 0) {
+	if !(spread > 0 && spread < 1e100) {
 		// The good half is all alike, or too far apart: only ranks are left.
 		for i, v := range y {
 			lo, _ := slices.BinarySearch(sorted, v)

@@ -32,7 +32,7 @@ func (m Random) New(setup search.Setup) (search.Searcher, error) {
 		return nil, errNoSpace
 	}
 	r := rng.New(setup.Seed, "sample/random", 0)
-	return &random{repeats: m.Repeats, space: setup.Space, r: r, source: fresh.New(setup.Space, r)}, nil
+	return &random{Ledger: search.NewLedger(setup), repeats: m.Repeats, space: setup.Space, r: r, source: fresh.New(setup.Space, r)}, nil
 }
 
 type random struct {

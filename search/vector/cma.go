@@ -77,7 +77,8 @@ const (
 //
 // Points told late, from before the last update, and points from elsewhere are
 // learned from as well, after shortening their step to a usual length (Hansen
-// 2011, Injecting external solutions into CMA-ES).
+// 2011, Injecting external solutions into CMA-ES). The best of those told before
+// the first is asked for is where the search begins.
 type CMA struct {
 	o    CMAOptions
 	dim  int
@@ -127,6 +128,7 @@ type CMA struct {
 	epoch      int64 // number of the first point since the restart
 	generation int   // since the restart
 	told       int64
+	start      float64 // loss of the point at which the first mean is
 
 	history []float64 // best of each generation, a ring
 	medians []float64 // for stagnation
@@ -189,7 +191,7 @@ func NewCMA(o CMAOptions) (*CMA, error) {
 		return nil, err
 	}
 	o.Sigma = cmp.Or(o.Sigma, 0.3)
-	c := &CMA{o: o, dim: len(o.Coordinates), num: num, cats: cats, n: len(num), rand: newSource(o.Seed, "vector/cma")}
+	c := &CMA{o: o, dim: len(o.Coordinates), num: num, cats: cats, n: len(num), rand: newSource(o.Seed, "vector/cma"), start: math.Inf(1)}
 	c.first = cmp.Or(o.Population, 4+int(3*detmath.Log(float64(c.dim))))
 	c.o.MaxPopulation = max(cmp.Or(o.MaxPopulation, 512*c.first), c.first)
 	c.large = c.first
@@ -489,8 +491,29 @@ func (c *CMA) tell(number int64, x []float64, f float64) {
 	if number >= 0 && number < c.epoch {
 		return
 	}
+	if number < 0 && c.asked == 0 {
+		c.begin(x, f)
+		return
+	}
 	if c.collect(number, x, f) && len(c.loss) == c.lambda {
 		c.update()
+	}
+}
+
+// begin moves the first mean to the best point that is told before any is asked
+// for.
+func (c *CMA) begin(x []float64, f float64) {
+	if !(f < c.start) {
+		return
+	}
+	for i := range c.num {
+		if !finite(x[c.num[i].at]) {
+			return
+		}
+	}
+	c.start = f
+	for i := range c.num {
+		c.mean[i] = c.num[i].scaled(x[c.num[i].at])
 	}
 }
 

@@ -184,7 +184,7 @@ func bend(u float64) float64 {
 		if u > period/2 {
 			u = period - u
 		}
-		u -= a
+		u = min(max(u-a, -a), 1+a) // rounding of large numbers
 	}
 	switch {
 	case u < a:

@@ -19,7 +19,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/daedalus-search/daedalus/problems/tables/internal/columns"
+	"github.com/daedalus-search/daedalus/problems/internal/columns"
 )
 
 func main() {
@@ -43,7 +43,7 @@ func main() {
 
 // tables are the files to make.
 var tables = map[string]func(folder string) ([]columns.Column, error){
-	"macro": macro, "graph": graph, "boom": boom, "accel": accel, "fbnet": fbnet,
+	"macro": macro, "graph": graph, "boom": boom, "accel": accel, "fbnet": fbnet, "nb101": nb101,
 }
 
 // A sheet is a CSV: its rows by column.
@@ -142,6 +142,48 @@ func graph(folder string) ([]columns.Column, error) {
 	return s.all(list...)
 }
 
+// nb101 has cells of seven nodes: the edges as the bits of a number, 0→1 the
+// lowest, then 0→2 and so on to 5→6, and the operations of the inner nodes as
+// the digits of a number in base three, the first one the lowest. Smaller cells
+// keep their output at node 6.
+func nb101(folder string) ([]columns.Column, error) {
+	s, err := load(folder, "nas-bench-101-subset", "nasbench101_20k.csv.gz")
+	if err != nil {
+		return nil, err
+	}
+	edges, ops := columns.Column{Name: "edges"}, columns.Column{Name: "ops"}
+	for line, row := range s.rows {
+		matrix := strings.Split(row[s.at("adjacency")], "/")
+		n := len(matrix)
+		node := func(i int) int {
+			if i == n-1 {
+				return 6
+			}
+			return i
+		}
+		bits, digits, place := int64(0), int64(0), int64(1)
+		for i, r := range matrix {
+			for j, c := range r {
+				if c == '1' {
+					if j <= i {
+						return nil, fmt.Errorf("line %d: found an edge from %d to %d, want only edges to later nodes", line+2, i, j)
+					}
+					from, to := node(i), node(j)
+					bits |= 1 << (from*(13-from)/2 + to - from - 1)
+				}
+			}
+		}
+		for _, c := range row[s.at("ops")] {
+			digits += place * int64(c-'0')
+			place *= 3
+		}
+		edges.Values, ops.Values = append(edges.Values, bits), append(ops.Values, digits)
+	}
+	rest, err := s.all(wanted{"val4", "epochs4", 6}, wanted{"val12", "epochs12", 6}, wanted{"val36", "epochs36", 6}, wanted{"val108", "epochs108", 6},
+		wanted{"train_time_s_108", "seconds", 1}, wanted{"params", "params", 0})
+	return append([]columns.Column{edges, ops}, rest...), err
+}
+
 // boom is complete for each decode width; rows are ordered by their settings,
 // which are recorded as the numbers of the choices.
 func boom(folder string) ([]columns.Column, error) {
@@ -156,20 +198,21 @@ func boom(folder string) ([]columns.Column, error) {
 	return s.all(append(list, wanted{"ipc", "ipc", 6}, wanted{"power_W", "power", 6}, wanted{"area_um2", "area", 3})...)
 }
 
-// accel fits sums over the seven stages, each with 36 settings, to the table
-// of Accel-NASBench: to the measured values themselves, to what a throughput
-// costs, and to what is missing to the accuracy of 72.5 %.
+// accel fits sums over the seven stages, each with up to 48 settings (only the
+// sixth has a fourth layer), to the table of Accel-NASBench: to the measured
+// values themselves, to what a throughput costs, and to what is missing to the
+// accuracy of 72.5 %.
 func accel(folder string) ([]columns.Column, error) {
 	s, err := load(folder, "accel-nasbench", "accel_nasbench.csv.gz")
 	if err != nil {
 		return nil, err
 	}
-	const stages, settings = 7, 36
+	const stages, settings = 7, 48
 	setting := func(row []string) []int {
 		x := make([]int, stages)
 		digit := func(name string, i int, values string) int { return strings.IndexByte(values, row[s.at(name)][i]) }
 		for i := range x {
-			x[i] = ((digit("expansion7", i, "146")*2+digit("kernel7", i, "35"))*3+digit("layers7", i, "123"))*2 + digit("se7", i, "01")
+			x[i] = ((digit("expansion7", i, "146")*2+digit("kernel7", i, "35"))*4+digit("layers7", i, "1234"))*2 + digit("se7", i, "01")
 		}
 		return x
 	}

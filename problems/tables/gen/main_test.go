@@ -7,7 +7,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/daedalus-search/daedalus/problems/tables/internal/columns"
+	"github.com/daedalus-search/daedalus/problems/internal/columns"
 )
 
 // The embedded files hold what the generator makes of the published tables.
