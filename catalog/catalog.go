@@ -95,7 +95,7 @@ func Problems() []Problem {
 			},
 		},
 	}
-	return slices.Concat(rows, predictorRows(), syntheticRows())
+	return slices.Concat(rows, predictorRows(), syntheticRows(), suiteRows())
 }
 
 // FindProblem returns the row of a problem, or an error that names the nearest.

@@ -36,6 +36,7 @@ func syntheticRows() []Problem {
 		made("dtlz", "seven functions with any number of objectives", "Deb, Thiele, Laumanns and Zitzler 2002", func() function { return new(synthetic.DTLZ) }),
 		made("dtlz2", "three and more objectives on a sphere", "Deb, Thiele, Laumanns and Zitzler 2002", func() function { return new(synthetic.DTLZ2) }),
 		made("wfg", "nine functions with any number of objectives, biased, deceptive or not separable", "Huband, Hingston, Barone and While 2006", func() function { return new(synthetic.WFG) }),
+		made("curves", "learning curves that cross, in a conditional space: a problem with fidelities", "ours", func() maker[*synthetic.CurvesProblem] { return new(synthetic.Curves) }),
 		made("nk", "a rugged landscape of bits with tunable interactions", "Kauffman 1993", func() function { return new(synthetic.NK) }),
 	}
 }
