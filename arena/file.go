@@ -579,7 +579,11 @@ func (s *Searcher) Method(p *Problem, setup search.Setup) (name string, m search
 		own := new(source.Report)
 		row, method, ok := studyfile.ReadMethod(s.path, text, own)
 		if !ok {
-			return s.Name, nil, errors.New(strings.TrimSpace(own.Error()))
+			var words []string
+			for _, d := range own.Diagnostics() {
+				words = append(words, d.Message)
+			}
+			return s.Name, nil, errors.New(strings.Join(words, "; "))
 		}
 		name, m = row.Name, method
 	}

@@ -258,7 +258,7 @@ func (r *reader) settings(s *Searcher, draw func(*rand.Rand) map[string]any, o l
 				ok = true
 				break
 			}
-			why = err.Error()
+			why = string(short) + ": " + err.Error()
 		}
 		if ok {
 			out = append(out, t)

@@ -141,6 +141,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"fixed":   func(x float64) string { return fixed(x) },
 	"percent": term.Percent,
 	"p":       PValue,
+	"peq":     Chance,
 	"time":    duration,
 	"inf":     func(x float64) bool { return math.IsInf(x, 0) || x != x },
 	"span": func(i Interval) string {
@@ -187,7 +188,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 		if c.Verdict == Better || c.Verdict == Worse {
 			text = "<b>" + text + "</b>"
 		}
-		return cellOf(c.Effect, text, fmt.Sprintf("beats random search with probability %s, p = %s", term.Percent(c.Effect), PValue(c.Holm)))
+		return cellOf(c.Effect, text, fmt.Sprintf("beats random search with probability %s, %s", term.Percent(c.Effect), Chance(c.Holm)))
 	},
 	"duel": func(a *Analysis, s, t *Standing) template.HTML {
 		i, j := slices.Index(a.Standing, s), slices.Index(a.Standing, t)
@@ -199,7 +200,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 		if d.P <= Level {
 			text = "<b>" + text + "</b>"
 		}
-		return cellOf(d.Effect, text, fmt.Sprintf("%s beats %s with probability %s over %s, p = %s", s.Label, t.Label, term.Percent(d.Effect), plural(d.Problems, "problem"), PValue(d.P)))
+		return cellOf(d.Effect, text, fmt.Sprintf("%s beats %s with probability %s over %s, %s", s.Label, t.Label, term.Percent(d.Effect), plural(d.Problems, "problem"), Chance(d.P)))
 	},
 	"powerless": func(a *Analysis) bool {
 		n := 0
@@ -380,6 +381,14 @@ func PValue(p float64) string {
 		return fmt.Sprintf("%.4f", p)
 	}
 	return fmt.Sprintf("%.3f", p)
+}
+
+// Chance is PValue in a sentence: "p = 0.012" or "p < 0.0001".
+func Chance(p float64) string {
+	if s := PValue(p); s[0] != '<' {
+		return "p = " + s
+	}
+	return "p " + PValue(p)
 }
 
 // duration formats seconds.

@@ -36,6 +36,8 @@ type Peer struct {
 
 	dir string
 
+	once sync.Once
+	hash []byte // see id
 	mu   sync.Mutex
 	idle []*peerSearcher // programs that wait for another run
 }
@@ -60,8 +62,14 @@ func (r *reader) peer(v *source.Value) (*Peer, bool) {
 }
 
 // id is the command with the contents of the files among its words, so that a
-// changed script is run again.
-func (p *Peer) id() ([]byte, error) {
+// changed script is run again. It is that of the first call: what is edited while
+// an arena runs counts the next time.
+func (p *Peer) id() (id []byte, err error) {
+	p.once.Do(func() { p.hash, err = p.identify() })
+	return p.hash, err
+}
+
+func (p *Peer) identify() ([]byte, error) {
 	files := map[string]string{}
 	for i, word := range p.Command {
 		path := word
@@ -274,9 +282,11 @@ func (p *Peer) start(ctx context.Context, q *Problem, seed uint64) (*peerSearche
 func (p *Peer) closeAll() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	var wg sync.WaitGroup
 	for _, s := range p.idle {
-		s.end(true)
+		wg.Go(func() { s.end(true) })
 	}
+	wg.Wait()
 	p.idle = nil
 }
 

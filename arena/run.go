@@ -110,11 +110,13 @@ func (f *File) Run(ctx context.Context, o Options) (res *Results, err error) {
 	began := time.Now()
 	o.unfit = new(sync.Map)
 	defer func() {
+		var wg sync.WaitGroup
 		for i := range f.Searchers {
 			if p := f.Searchers[i].Peer; p != nil {
-				p.closeAll()
+				wg.Go(p.closeAll)
 			}
 		}
+		wg.Wait()
 	}()
 	known := map[string]*Row{}
 	var j *journal

@@ -442,17 +442,17 @@ func (g *forestGrower) search(n *forestNode) {
 	node := g.rules.node(sum)
 	tried := 0
 	for i := 0; i < len(g.columns) && tried < g.tries; i++ {
-		// Fisher-Yates, as far as columns are needed.
-		if g.tries < len(g.columns) {
-			k := i + g.r.IntN(len(g.columns)-i)
-			g.columns[i], g.columns[k] = g.columns[k], g.columns[i]
-		}
-		j := g.columns[i]
+		// Fisher-Yates, as far as columns are needed. Of equal splits, which are
+		// many where rows are few, the one that was drawn first is taken: that the
+		// trees differ there is worth a hundredth or two of the error.
+		k := i + g.r.IntN(len(g.columns)-i)
+		g.columns[i], g.columns[k] = g.columns[k], g.columns[i]
+		j, at := g.columns[i], int32(i)
 		c := &g.bins.columns[j]
 		bin := g.bins.bin[j]
 		plain := hess == nil && c.kinds == nil && !g.Extra
 		if plain && len(rows) < forestSmall {
-			if g.few(bin, rows, words, c, j, &node, &n.split) {
+			if g.few(bin, rows, words, c, at, &node, &n.split) {
 				tried++
 			}
 			continue
@@ -462,13 +462,13 @@ func (g *forestGrower) search(n *forestNode) {
 			tried++
 			switch {
 			case g.Extra:
-				g.lot(h, c, j, &node, &n.split)
+				g.lot(h, c, at, &node, &n.split)
 			case c.kinds != nil:
-				g.rules.categories(h, c, j, &node, &n.split)
+				g.rules.categories(h, c, at, &node, &n.split)
 			case plain:
-				g.many(c, j, &node, &n.split)
+				g.many(c, at, &node, &n.split)
 			default:
-				g.rules.number(h, c, j, &node, 0, &n.split)
+				g.rules.number(h, c, at, &node, 0, &n.split)
 			}
 		}
 		clear(g.sums[:c.bins+1])
@@ -476,7 +476,10 @@ func (g *forestGrower) search(n *forestNode) {
 			clear(g.hsums[:c.bins+1])
 		}
 	}
-	n.split.left.word += (n.split.left.word & g.rules.mask) * mean
+	if n.split.gain > 0 {
+		n.split.column = g.columns[n.split.column]
+		n.split.left.word += (n.split.left.word & g.rules.mask) * mean
+	}
 }
 
 // forestSmall is how many rows are fewer than it pays to look at every bin for.
@@ -487,7 +490,7 @@ type forestBest struct {
 	all, minLeaf, mask int64
 	bits               uint
 	top                float64
-	cut                int
+	cut, gap           int
 	left               int64
 	missLeft           bool
 }
@@ -514,7 +517,7 @@ func (g *forestGrower) take(f *forestBest, column int32, free bool, node *treeNo
 	if f.cut < 0 {
 		return
 	}
-	s := treeSplit{column: column, cut: f.cut, left: treeSum{word: f.left}, missLeft: f.missLeft}
+	s := treeSplit{column: column, cut: f.cut, gap: f.gap, left: treeSum{word: f.left}, missLeft: f.missLeft}
 	s.gain = float64(float64(float64(f.top*float64(f.all))*g.rules.grad) * g.rules.grad)
 	if free { // what is missing later goes where most rows go
 		s.missLeft = 2*(f.left&f.mask) > f.all
@@ -541,6 +544,7 @@ func (g *forestGrower) many(c *treeColumn, j int32, node *treeNodeSum, best *tre
 			f.offer(acc, b, false)
 			f.offer(acc+missing, b, true)
 		}
+		f.gap = treeHist{words: &g.sums}.gap(f.cut, c.bins)
 		g.take(&f, j, false, node, best)
 		return
 	}
@@ -566,6 +570,7 @@ func (g *forestGrower) many(c *treeColumn, j int32, node *treeNodeSum, best *tre
 		}
 	}
 	f.top = top
+	f.gap = treeHist{words: &g.sums}.gap(f.cut, c.bins)
 	g.take(&f, j, true, node, best)
 }
 
@@ -601,6 +606,7 @@ func (g *forestGrower) few(bin []uint8, rows []int32, words []int64, c *treeColu
 				f.offer(acc+missing, b, true)
 			}
 		}
+		f.gap = forestGap(&used, f.cut)
 		g.take(&f, j, false, node, best)
 		return true
 	}
@@ -625,8 +631,24 @@ func (g *forestGrower) few(bin []uint8, rows []int32, words []int64, c *treeColu
 		}
 	}
 	f.top = top
+	f.gap = forestGap(&used, f.cut)
 	g.take(&f, j, true, node, best)
 	return true
+}
+
+// forestGap is [treeHist.gap] of the bins that hold rows.
+func forestGap(used *[4]uint64, cut int) int {
+	at := cut + 1
+	u := used[at>>6&3] >> (at & 63) << (at & 63)
+	for k := at >> 6; k < 4; k++ {
+		if u != 0 {
+			return k<<6 + bits.TrailingZeros64(u) - 1
+		}
+		if k < 3 {
+			u = used[k+1]
+		}
+	}
+	return cut
 }
 
 // lot improves best by one split of the column that is drawn by lot.
@@ -647,7 +669,7 @@ func (g *forestGrower) lot(h treeHist, c *treeColumn, j int32, node *treeNodeSum
 	}
 	switch {
 	case lo == hi: // what is missing against the rest
-		s.cut, s.kinds = c.bins-1, c.kinds != nil
+		s.cut, s.gap, s.kinds = c.bins-1, c.bins-1, c.kinds != nil
 		s.set = [4]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
 		s.left = node.sum.minus(missing)
 	case c.kinds != nil:
@@ -660,6 +682,7 @@ func (g *forestGrower) lot(h treeHist, c *treeColumn, j int32, node *treeNodeSum
 		}
 	default:
 		s.cut = lo + g.r.IntN(hi-lo)
+		s.gap = s.cut
 		for b := lo; b <= s.cut; b++ {
 			s.left = s.left.plus(h.at(b))
 		}

@@ -697,3 +697,40 @@ func (m *GPModel) Fitted() []float64 {
 	}
 	return out
 }
+
+// LeaveOneOut writes for each row what an exact model would have predicted
+// without it, with the hyperparameters as they are, as mean and standard
+// deviation of the measurement on the scale of [GPModel.Posterior] (Rasmussen and
+// Williams 2006, equations 5.10 to 5.12). It takes O(rows³).
+func (m *GPModel) LeaveOneOut(mean, sd []float64) {
+	fit := &m.fit
+	n := fit.n
+	inv := make([]float64, tri(n))
+	inverse(inv, fit.l, make([]float64, n*n), n)
+	unit := 1.0
+	if !m.warp.bent {
+		unit = m.warp.scale
+	}
+	for i := range n {
+		d := inv[tri(i)+i]
+		mean[i] = m.outward(fit.y[i] - fit.alpha[i]/d)
+		sd[i] = unit * math.Sqrt(1/d)
+	}
+}
+
+// Slope returns the logarithm of the derivative of the transformation at y.
+func (w *Warp) Slope(y float64) float64 {
+	s := -detmath.Log(w.scale)
+	switch w.kind {
+	case warpBoxCox, warpYeoJohnson:
+		s += w.slope(y/w.unit) - detmath.Log(w.unit)
+	case warpRank:
+		if i, found := slices.BinarySearch(w.knots, y); i > 0 || found {
+			lo, hi := max(i-1, 0), min(max(i, 1), len(w.knots)-1)
+			if lo < hi {
+				s += detmath.Log((w.values[hi] - w.values[lo]) / (w.knots[hi] - w.knots[lo]))
+			}
+		}
+	}
+	return s
+}

@@ -185,3 +185,10 @@ func plainKinds() []saveRow {
 		plainRow[transferModel](),
 	}
 }
+
+func (m *stackModel) columnCount() int { return m.Columns }
+
+func (m *transferModel) columnCount() int {
+	_, columns := m.transferForm()
+	return columns
+}

@@ -3,6 +3,7 @@ package predict
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -26,8 +27,9 @@ import (
 //	sⱼ = softmax(ln wⱼ − ‖k − kⱼ‖²) over the Neighbors nearest,
 //	x̃ += Σ sⱼ (W_Y yⱼ + T(k − kⱼ)),  T = linear, rectifier, linear,
 //
-// then one residual block and a linear head. Rows never retrieve themselves in
-// training. The encoder is linear, the paper's TabR-S, and there is a direct way
+// then one residual block and a linear head. In training a row retrieves neither
+// itself nor rows equal to it, whose targets would tell it its own, as what is
+// missing from their mean. The encoder is linear, the paper's TabR-S, and there is a direct way
 // from the columns to the output, as in [MLP].
 //
 // The last layer of T is applied after the sum, which is the same and takes one
@@ -180,11 +182,33 @@ func (n *retNet) finish(t *nn.Tape, x, e, y, hidden *nn.Node, drop func(*nn.Node
 type retArchive struct {
 	key, hidden *nn.Node
 	y, lw       []float64 // targets and logarithms of weights
+	group       []int     // equal rows share one
+}
+
+// retGroups numbers rows so that equal ones have the same number.
+func retGroups(x []float64, rows, width int) []int {
+	known := map[string]int{}
+	out := make([]int, rows)
+	var b []byte
+	for i := range out {
+		b = b[:0]
+		for _, v := range x[i*width : (i+1)*width] {
+			b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+		}
+		g, ok := known[string(b)]
+		if !ok {
+			g = len(known)
+			known[string(b)] = g
+		}
+		out[i] = g
+	}
+	return out
 }
 
 // retrieve returns, for every row of keys, the mean target and mean rectified
-// hidden difference of the m nearest candidates. Row i does not see candidate
-// self[i]. With r candidates drop out.
+// hidden difference of the m nearest candidates. Row i does not see candidates
+// of the group self[i]. With r candidates drop out. Without candidates both are
+// 0.
 func (n *retNet) retrieve(t *nn.Tape, key, hidden *nn.Node, c retArchive, self []int, m int, drop float64, r *rand.Rand) (y, h *nn.Node) {
 	count := len(c.y)
 	bias := n[retT1B]
@@ -203,7 +227,7 @@ func (n *retNet) retrieve(t *nn.Tape, key, hidden *nn.Node, c retArchive, self [
 		k := key.Row(i)
 		order = order[:0]
 		for j := range count {
-			if self != nil && self[i] == j {
+			if self != nil && self[i] == c.group[j] {
 				continue
 			}
 			s := 0.0
@@ -437,13 +461,17 @@ func (o Retrieval) train(ctx context.Context, r *rand.Rand, net *retNet, x, y, w
 	every := max(1, min((len(train)+batch-1)/batch, o.Steps/20))
 	best, bestStep, at := math.Inf(1), 0, len(train)
 	var kept [][]float64
+	group := retGroups(x, n, width)
 	archive := func(rows []int) retArchive {
 		cx, cy, _, cl := retGather(rows, x, y, w, lw, width)
 		_, key, hidden := net.encode(tape, tape.Input(len(rows), cx))
-		return retArchive{key, hidden, cy, cl}
+		c := retArchive{key: key, hidden: hidden, y: cy, lw: cl}
+		for _, i := range rows {
+			c.group = append(c.group, group[i])
+		}
+		return c
 	}
 	order := slices.Clone(train) // candidates of a step
-	place := make([]int, n)
 	for step := range o.Steps {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -465,15 +493,9 @@ func (o Retrieval) train(ctx context.Context, r *rand.Rand, net *retNet, x, y, w
 			}
 			cand = order[:retCandidates]
 		}
-		for i := range place {
-			place[i] = -1
-		}
-		for i, c := range cand {
-			place[c] = i
-		}
 		self := make([]int, batch)
 		for i, row := range rows {
-			self[i] = place[row]
+			self[i] = group[row]
 		}
 		adam.Rate = float64(o.Rate * mlpCosine(float64(step)/float64(o.Steps)))
 		tape.Reset()

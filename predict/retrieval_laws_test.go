@@ -9,5 +9,5 @@ import (
 
 func TestRetrievalLaws(t *testing.T) {
 	t.Parallel()
-	predicttest.Run(t, predict.Retrieval{Members: 2, Width: 12, Steps: 200, Neighbors: 24, Rate: 0.01})
+	predicttest.Run(t, predict.Retrieval{Members: 2, Width: 8, Steps: 120, Neighbors: 16, Rate: 0.01})
 }

@@ -40,7 +40,7 @@ func TestRetrievalGradient(t *testing.T) {
 		_, ck, ch := net.encode(tape, tape.Input(cands, cx))
 		input := tape.Input(rows, x)
 		e, key, hidden := net.encode(tape, input)
-		my, mh := net.retrieve(tape, key, hidden, retArchive{ck, ch, cy, lw}, []int{0, 1, 2, 3, 4}, 6, 0.3, rng.New(2, "drop", 0))
+		my, mh := net.retrieve(tape, key, hidden, retArchive{ck, ch, cy, lw, []int{0, 1, 2, 3, 4, 5, 6, 7, 8}}, []int{0, 1, 2, 3, 4}, 6, 0.3, rng.New(2, "drop", 0))
 		out := net.finish(tape, input, e, my, mh, func(n *nn.Node) *nn.Node { return n })
 		l := mlpSquared(out.V, out.G, y, w)
 		if back {

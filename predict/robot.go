@@ -78,6 +78,7 @@ func robotScaled(m []float64, minMax bool) []float64 {
 	}
 	lo, hi := slices.Min(known), slices.Max(known)
 	ranks := metric.Ranks(known)
+	low, high := slices.Min(ranks), slices.Max(ranks)
 	k := 0
 	for i, v := range m {
 		if math.IsNaN(v) {
@@ -89,7 +90,7 @@ func robotScaled(m []float64, minMax bool) []float64 {
 		case lo == hi:
 			out[i] = 0.5
 		case !minMax:
-			out[i] = (rank - slices.Min(ranks)) / (slices.Max(ranks) - slices.Min(ranks))
+			out[i] = (rank - low) / (high - low)
 		case v == lo || v == hi:
 			out[i] = float64((v - lo)) / (hi - lo)
 			if v == hi {

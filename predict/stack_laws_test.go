@@ -9,5 +9,5 @@ import (
 
 func TestStackLaws(t *testing.T) {
 	t.Parallel()
-	predicttest.Run(t, predict.Stack{Learners: []predict.Learner{predict.Ridge{}, predict.Neighbors{}, predict.MLP{Members: 1, Width: 16, Steps: 150, Rate: 0.01}}, Folds: 3})
+	predicttest.Run(t, predict.Stack{Learners: []predict.Learner{predict.Ridge{}, predict.Neighbors{}, predict.MLP{Members: 1, Width: 8, Steps: 60, Rate: 0.03}}, Folds: 3})
 }

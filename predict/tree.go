@@ -391,6 +391,7 @@ type treeSplit struct {
 	gain     float64
 	column   int32
 	cut      int       // of a number: bins up to this one go left
+	gap      int       // of a number: bins above cut up to this one hold no rows
 	kinds    bool      // of a category
 	set      [4]uint64 // of a category: bins that go left
 	missLeft bool
@@ -459,17 +460,30 @@ func (r *treeRules) number(h treeHist, c *treeColumn, column int32, node *treeNo
 		// Missing values that turn up later go where most rows go.
 		if s, ok := r.sweep(h, c.bins-1, column, node, treeSum{}, monotone); ok && s.better(best) {
 			s.missLeft = 2*r.count(s.left) > r.count(node.sum)
+			s.gap = h.gap(s.cut, c.bins)
 			*best = s
 		}
 		return
 	}
 	if s, ok := r.sweep(h, c.bins, column, node, treeSum{}, monotone); ok && s.better(best) {
+		s.gap = h.gap(s.cut, c.bins)
 		*best = s
 	}
 	if s, ok := r.sweep(h, c.bins-1, column, node, missing, monotone); ok && s.better(best) {
 		s.missLeft = true
+		s.gap = h.gap(s.cut, c.bins)
 		*best = s
 	}
+}
+
+// gap returns the last bin from cut on before one that holds rows.
+func (h treeHist) gap(cut, bins int) int {
+	for b := cut + 1; b < bins; b++ {
+		if h.words[b] != 0 {
+			return b - 1
+		}
+	}
+	return cut
 }
 
 // sweep moves bins 0, 1, … last−1 to the left one after the other.

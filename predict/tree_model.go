@@ -66,7 +66,11 @@ func (f *treeForest) split(b *treeBins, s *treeSplit, cover float64) int32 {
 			}
 		}
 	case s.cut < len(c.cuts):
+		// In the middle of what the rows leave open.
 		n.cut = c.cuts[s.cut]
+		if m := c.cuts[s.cut]/2 + c.cuts[s.gap]/2; s.gap > s.cut && m > n.cut {
+			n.cut = m
+		}
 	default: // all values left, what is missing right
 		n.cut = math.MaxFloat64
 	}

@@ -25,8 +25,8 @@ type Task struct {
 }
 
 // task hands out a trial.
-func (s *Study) task(t *trial) (Task, error) {
-	folder, err := s.checkpoint(t)
+func (s *Study) task(t *trial, begin bool) (Task, error) {
+	folder, err := s.checkpoint(t, begin)
 	return Task{
 		Trial: t.Number, Design: t.design, Seed: s.trialSeed(t.Number), Why: t.Why,
 		Fidelity: t.Fidelity, Resumed: t.from, Checkpoint: folder,
@@ -102,7 +102,7 @@ func (s *Study) Ask(ctx context.Context, n int) ([]Task, error) {
 	tasks := make([]Task, len(out))
 	for i, t := range out {
 		var err error
-		if tasks[i], err = s.task(t); err != nil {
+		if tasks[i], err = s.task(t, true); err != nil {
 			return nil, err
 		}
 	}
@@ -179,7 +179,7 @@ func (s *Study) Running() []Task {
 	var tasks []Task
 	for _, t := range s.open {
 		if t.State == store.Running {
-			task, _ := s.task(t) // its folder was made when it was handed out
+			task, _ := s.task(t, false) // its folder was made when it was handed out
 			tasks = append(tasks, task)
 		}
 	}

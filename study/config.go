@@ -43,8 +43,8 @@ type Config struct {
 	WarmStart  []store.Trial // finished trials of another study on the same space; told, not evaluated
 
 	// Checkpoints is the folder in which each design of a problem that resumes has
-	// a folder of its own; "" means that there are none. The study makes them and
-	// never removes any.
+	// a folder of its own; "" means that there are none. The study makes them,
+	// empties the one of a design that it begins anew, and removes none.
 	Checkpoints string
 
 	Store   store.Store // where trials go; nil means memory

@@ -134,8 +134,10 @@ func (s *Study) firstOf(number int64) int64 {
 }
 
 // checkpoint returns the folder of a trial's design, and makes it. Equal designs
-// share one, unless equal designs are measured again.
-func (s *Study) checkpoint(t *trial) (string, error) {
+// share one, unless equal designs are measured again. What another study left
+// there is gone when begin is set and the design is begun anew; a further attempt
+// finds what the one before left.
+func (s *Study) checkpoint(t *trial, begin bool) (string, error) {
 	if s.cfg.Checkpoints == "" || !s.fidelity.Resumes {
 		return "", nil
 	}
@@ -145,6 +147,9 @@ func (s *Study) checkpoint(t *trial) (string, error) {
 		name += "-" + strconv.FormatInt(t.first, 10)
 	}
 	dir, err := filepath.Abs(filepath.Join(s.cfg.Checkpoints, name))
+	if err == nil && begin && t.from == 0 && t.Attempt <= 1 {
+		err = os.RemoveAll(dir)
+	}
 	if err == nil {
 		err = os.MkdirAll(dir, 0o777)
 	}

@@ -77,6 +77,9 @@ func (g *graded) Resume(ctx context.Context, d space.Design, from, share float64
 		}()
 		file := filepath.Join(tr.Checkpoint, "epochs")
 		text, err := os.ReadFile(file)
+		if from == 0 && err == nil {
+			g.t.Errorf("%s holds a checkpoint of another study", tr.Checkpoint)
+		}
 		if from > 0 && (err != nil || string(text) != fmt.Sprint(begin)) {
 			return nil, fmt.Errorf("found the checkpoint %q, %v; want %d epochs", text, err, begin)
 		}
@@ -127,12 +130,13 @@ func TestFullProblemsRefuseFidelities(t *testing.T) {
 
 func TestPartialMeasurementsAreKeptApart(t *testing.T) {
 	t.Parallel()
+	folder := t.TempDir()
 	for name, batch := range map[string]bool{"workers": false, "batches": true} {
 		g := newGraded(t, true)
 		st := memory()
 		cfg := study.Config{
 			Problem: g, Goal: twoGoals(), Method: fidelity.ASHA{}, Seed: 3, Budget: study.Budget{Full: 20}, Parallel: 3, Store: st,
-			Checkpoints: t.TempDir(),
+			Checkpoints: folder,
 		}
 		if batch {
 			cfg.Problem = batched{g}

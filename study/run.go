@@ -345,7 +345,7 @@ func (s *Study) single(ctx context.Context, t *trial) (res problem.Result) {
 		}
 	}()
 	run := problem.Trial{Study: s.cfg.Name, Number: t.Number, Attempt: t.Attempt, Seed: s.trialSeed(t.Number)}
-	if run.Checkpoint, res.Err = s.checkpoint(t); res.Err != nil {
+	if run.Checkpoint, res.Err = s.checkpoint(t, true); res.Err != nil {
 		return res
 	}
 	var log stepLog
@@ -627,7 +627,7 @@ const lateGrace = 15 * time.Second
 
 // once is one attempt.
 func (s *Study) once(ctx context.Context, t *trial) (metric.Values, error) {
-	folder, err := s.checkpoint(t)
+	folder, err := s.checkpoint(t, true)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,8 @@ class Search(Generations):
             raise Unfit(f"pymoo's {kind} searches real numbers only")
         if m > 1 and kind in ("ga", "de", "pso", "cmaes"):
             raise Unfit(f"pymoo's {kind} has one objective")
+        if m == 1 and kind in ("nsga3", "moead"):
+            raise Unfit(f"pymoo's {kind} is for several objectives")
         # Designs may turn out infeasible only if limits or constraints say so.
         self.limits = hello["limits"] or bool(hello.get("require"))
         n_con = 1 if self.limits and kind != "cmaes" else 0
@@ -68,10 +70,8 @@ class Search(Generations):
         if kind in ("nsga3", "moead"):
             from pymoo.util.ref_dirs import get_reference_directions
 
-            points = options.pop("points", {1: 1, 2: 100, 3: 91}.get(m, 120))
-            if m == 1:
-                directions = self.np.array([[1.0]])
-            elif m == 2:
+            points = options.pop("points", {2: 100, 3: 91}.get(m, 120))
+            if m == 2:
                 directions = get_reference_directions("das-dennis", 2, n_partitions=points - 1)
             elif m == 3 and points == 91:
                 directions = get_reference_directions("das-dennis", 3, n_partitions=12)
@@ -103,7 +103,12 @@ class Search(Generations):
         raise Unfit(f"there is no method {kind!r}")
 
     def generate(self):
-        self.population = self.algorithm.ask()
+        from pymoo.core.individual import Individual
+        from pymoo.core.population import Population
+
+        self.asked = self.algorithm.ask()
+        one = isinstance(self.asked, Individual)  # MOEA/D asks for one at a time
+        self.population = Population.create(self.asked) if one else self.asked
         if self.population is None or len(self.population) == 0:
             return []
         out = []
@@ -141,7 +146,7 @@ class Search(Generations):
         if self.problem.n_ieq_constr:
             values["G"] = G
         Evaluator().eval(StaticProblem(self.problem, **values), self.population)
-        self.algorithm.tell(infills=self.population)
+        self.algorithm.tell(infills=self.asked)
 
 
 serve(Search)

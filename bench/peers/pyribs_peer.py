@@ -1,10 +1,12 @@
 """pyribs: pyribs_peer.py {map-elites,cma-me,cma-mae} [OPTION=VALUE]...
 
 For problems with measures, on real numbers. The archive is a grid over the
-arena's measures. Numbers of emitters, batch and sigma0 are those of the library's
-sphere example, 15 emitters of 36, as long as that leaves ten generations; options
-emitters, batch, sigma and learning_rate change them. Solutions are scaled to
-[-1, 1].
+arena's measures. Emitters, batch and sigma0 are those of the library's sphere
+example (15 emitters of 36, 0.5 for a range of 10.24) as long as that leaves ten
+generations; options emitters, batch, sigma, learning_rate, threshold_min and iso
+change them. Solutions are scaled to [-1, 1] and clipped to it where they are
+evaluated: emitters with bounds draw again until a solution lies within them, which
+near a bound takes forever.
 """
 
 from importlib.metadata import version
@@ -15,6 +17,8 @@ from protocol import Generations, Unfit, Variables, serve
 class Search(Generations):
     def __init__(self, hello, words, options):
         super().__init__()
+        if not hello.get("measures"):
+            raise Unfit("quality diversity needs measures, which this problem does not state")
         import numpy as np
         from ribs.archives import GridArchive
         from ribs.emitters import EvolutionStrategyEmitter, IsoLineEmitter
@@ -23,8 +27,6 @@ class Search(Generations):
         self.np, self.version = np, version("ribs")
         kind = words[0] if words else "cma-me"
         self.name = "pyribs " + kind
-        if not hello.get("measures"):
-            raise Unfit("quality diversity needs measures, which this problem does not state")
         self.measures = [m["metric"] for m in hello["measures"]]
         self.vars = Variables(hello)
         self.vars.reals("pyribs")
@@ -32,16 +34,15 @@ class Search(Generations):
         emitters, batch = options.get("emitters", 15), options.get("batch", 36)
         if "emitters" not in options:
             emitters = max(1, min(emitters, hello["budget"] // (10 * batch)))
-        sigma = options.get("sigma", 0.5)
+        sigma = options.get("sigma", 0.1)
         grid = dict(
             solution_dim=n,
             dims=[m["cells"] for m in hello["measures"]],
             ranges=[(m["low"], m["high"]) for m in hello["measures"]],
             seed=hello["seed"],
         )
-        bounds = [(-1.0, 1.0)] * n
         seeds = np.random.SeedSequence(hello["seed"]).generate_state(emitters)
-        common = dict(bounds=bounds, batch_size=batch)
+        common = dict(batch_size=batch)
         result = None
         if kind == "map-elites":
             archive = GridArchive(**grid)

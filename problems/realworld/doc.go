@@ -12,9 +12,9 @@
 // in all; the CRE problems are the same with that as the metric violation,
 // which a study bounds by "violation <= 0".
 //
-// The formulas are those of the paper's supplement, and the tests compare them
-// with the authors' program (commit 28845742 of ryojitanabe/reproblems).
-// Differences: the bar areas of RE22 are those of the paper, which that program
+// The formulas are those of the paper's supplement with the corrections that its
+// authors have published since (the ship may carry 500,000 t); the tests compare
+// values with jMetalPy's and the authors' own. Differences: the bar areas of RE22 are those of the paper, which that program
 // has misprinted in one place (3.10 became 3 and 10); RE25 takes all 42 wires
 // of the paper, of which that program's bounds leave out those below 0.092; and
 // the four random variables of RE91 are at their means, so that it is not noisy.

@@ -197,6 +197,12 @@ func entangled(y []float64, a int) float64 {
 	sum := 0.0
 	for j, v := range y {
 		sum += v
+		if a == n { // every pair, in both directions
+			for _, w := range y[j+1:] {
+				sum += float64(2 * math.Abs(v-w))
+			}
+			continue
+		}
 		for k := range a - 1 {
 			sum += math.Abs(v - y[(j+k+1)%n])
 		}

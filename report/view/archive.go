@@ -19,19 +19,17 @@ type archive struct {
 
 // qualityDiversity returns the empty archive of the study's method, or nil.
 func (b *builder) qualityDiversity() (*archive, error) {
-	var o illuminate.MAPElites
-	switch m := b.src.Method.(type) {
-	case *illuminate.MAPElites:
-		o = *m
-	case illuminate.MAPElites:
-		o = m
-	default:
+	o, ok := illuminate.Layout(b.src.Method)
+	if !ok || b.m != 1 || len(o.Measures) == 0 || len(b.src.Goal.Objectives) != 1 {
 		return nil, nil
 	}
-	if b.m != 1 || len(o.Measures) == 0 || len(b.src.Goal.Objectives) != 1 {
+	m, ok := b.src.Method.(interface {
+		NewArchive(seed uint64) (metric.Archive[illuminate.Entry], error)
+	})
+	if !ok {
 		return nil, nil
 	}
-	a, err := o.NewArchive(b.rec.Seed)
+	a, err := m.NewArchive(b.rec.Seed)
 	if err != nil {
 		return nil, fmt.Errorf("view: %w", err)
 	}

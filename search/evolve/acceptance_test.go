@@ -101,6 +101,9 @@ func TestNASBench201(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		seeds = 40
 	}
+	if raceEnabled {
+		seeds = 5
+	}
 	random := [3]float64{93.74, 71.12, 44.86}
 	genetic := [3]float64{94.00, 72.08, 45.72}
 	spread := [3]float64{0.33, 0.95, 0.90}
@@ -270,8 +273,11 @@ func TestKeysSaveEvaluations(t *testing.T) {
 	t.Parallel()
 	table, sp := pooled(nb201test.Load(t)), nb201test.Space()
 	seeds := 300
-	if testing.Short() || raceEnabled {
+	if testing.Short() {
 		seeds = 30
+	}
+	if raceEnabled {
+		seeds = 5
 	}
 	m := Regularized{Population: 20, Sample: 5}
 	for d := range nb201test.Datasets {

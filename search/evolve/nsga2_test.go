@@ -424,18 +424,23 @@ func ExampleNSGA2() {
 			s.Tell(search.Outcome{ID: p.ID, Design: p.Design, Status: search.Complete, Score: score})
 		}
 	}
+	var lines []string
 	for score, d := range front.All() {
 		if size := score.Loss[0]; size <= 4 {
-			fmt.Printf("%v: size %v, loss %v\n", d, size, score.Loss[1])
+			lines = append(lines, fmt.Sprintf("size %v, loss %.3f: %v", size, score.Loss[1], d))
 		}
 	}
+	slices.Sort(lines)
+	for _, l := range lines {
+		fmt.Println(l)
+	}
 	// Output:
-	// {"width":1,"depth":1}: size 1, loss 2
-	// {"width":1,"depth":2}: size 2, loss 1.5
-	// {"width":2,"depth":1}: size 2, loss 1.5
-	// {"width":1,"depth":3}: size 3, loss 1.3333333333333333
-	// {"width":3,"depth":1}: size 3, loss 1.3333333333333333
-	// {"width":2,"depth":2}: size 4, loss 1
+	// size 1, loss 2.000: {"width":1,"depth":1}
+	// size 2, loss 1.500: {"width":1,"depth":2}
+	// size 2, loss 1.500: {"width":2,"depth":1}
+	// size 3, loss 1.333: {"width":1,"depth":3}
+	// size 3, loss 1.333: {"width":3,"depth":1}
+	// size 4, loss 1.000: {"width":2,"depth":2}
 }
 
 // BenchmarkNSGA2 asks and tells 100,000 trials of 20 parameters and two

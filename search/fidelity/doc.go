@@ -17,6 +17,10 @@
 // objectives they are promoted by non-dominated front, and those of a front that
 // is cut by how much room they have there.
 //
+// Limits hold at every fidelity. One on a metric that only much effort can meet,
+// such as an error, is missed by all at little effort; then designs go by how far
+// they miss it.
+//
 // A promotion is a proposal with the operator [search.Promote] and the design's
 // last measurement as its parent. No design is proposed twice at a fidelity.
 // The last proposals of a known budget measure the best designs in full, so that

@@ -22,8 +22,11 @@ func TestLaws(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			options := []searchtest.Option{searchtest.Graded()}
-			if name == "asha volume" || name == "asha tpe" || raceEnabled { // the others show that cost is flat
+			switch {
+			case name == "asha volume" || name == "asha tpe" || raceEnabled: // the others show that cost is flat
 				options = append(options, searchtest.Trials(0))
+			case name == "bohb":
+				options = append(options, searchtest.Trials(6000))
 			}
 			searchtest.Run(t, m, options...)
 		})

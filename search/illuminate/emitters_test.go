@@ -65,10 +65,10 @@ func illuminated(tb testing.TB, m search.Method, sp *space.Space, seed uint64, t
 // point; the differences are ten.
 func TestStrategiesSpread(t *testing.T) {
 	t.Parallel()
-	trials := 10_000
-	if testing.Short() {
-		trials = 4000
+	if testing.Short() || raceEnabled {
+		t.Skip("needs many trials")
 	}
+	const trials = 10_000
 	sp, measures := projectionSpace(10)
 	coverage := func(m search.Method) float64 {
 		sum := 0.0

@@ -44,7 +44,7 @@ func (l *liner) between(a, b space.Design) (space.Design, error) {
 	if err := l.genome.Move(l.b, b); err != nil {
 		return space.Design{}, err
 	}
-	along := lineReach * rng.Norm(l.rand)
+	along := float64(lineReach * rng.Norm(l.rand))
 	for i, c := range cs {
 		if c.Options > 0 {
 			switch u := l.rand.Float64(); {

@@ -87,8 +87,9 @@ type GP struct {
 
 	// Warp bends what is measured before it is modelled: "rank" tames the worse
 	// half (Vizier), "power" makes it look normal (HEBO), "none" leaves it.
-	// "auto" is rank.
-	Warp string `yaml:"warp" default:"auto" oneof:"auto none power rank" doc:"bend losses before they are modelled: rank tames the worse half, power makes them look normal; auto is rank"`
+	// "auto" is rank for one objective and none for several, whose volume it
+	// would bend.
+	Warp string `yaml:"warp" default:"auto" oneof:"auto none power rank" doc:"bend losses before they are modelled: rank tames the worse half, power makes them look normal; auto is rank for one objective, none for several"`
 
 	// Noise fixes the variance of the noise as a share of the variance of the
 	// results; 0 means that it is learned.
@@ -154,6 +155,9 @@ func (o GP) New(setup search.Setup) (search.Searcher, error) {
 	oneOf("kernel", &o.Kernel, "sum", "product")
 	oneOf("prior", &o.Prior, "dims", "vizier")
 	oneOf("warp", &o.Warp, "auto", "none", "power", "rank")
+	if o.Warp == "auto" && many {
+		o.Warp = "none"
+	}
 	oneOf("batch", &o.Batch, "believer", "liar", "explore")
 	if !(o.Noise >= 0 && o.Noise <= 1) {
 		fail("noise", o.Noise, "a share of the variance, 0 to 1")
@@ -173,10 +177,13 @@ func (o GP) New(setup search.Setup) (search.Searcher, error) {
 		keys: map[string]struct{}{}, models: make([]*bayesModel, setup.Objectives),
 	}
 	for j := range b.models {
-		b.models[j] = &bayesModel{}
+		b.models[j] = &bayesModel{warp: o.Warp}
 	}
 	if err := b.frame(); err != nil {
 		return nil, fmt.Errorf("gp: %w", err)
+	}
+	if o.Warp == "auto" {
+		b.models[0].warp = bayesWarps[0]
 	}
 	if b.Startup == 0 {
 		b.Startup = min(max(b.width+2, 4), 10)
@@ -215,6 +222,7 @@ type bayes struct {
 	scalar   bayesModel    // parego
 	learned  int           // told when hyperparameters were learned, 0 never
 	fits     uint64
+	choose   int  // told when the warp is chosen again
 	refits   bool // Refit is called
 	stale    bool // results came since models were made
 	kinds    struct{ usable, feasible, infeasible int }
@@ -243,6 +251,7 @@ type bayesModel struct {
 	gp    *predict.GPModel
 	rows  []int // results that it knows, in order
 	epoch int
+	warp  string // how targets are bent
 }
 
 const (
@@ -504,10 +513,64 @@ func (b *bayes) update(learn bool) {
 		rows, y := b.targets(j)
 		b.make(m, rows, y, learn)
 	}
+	if learn && b.Warp == "auto" && b.told >= b.choose {
+		b.chooseWarp()
+	}
 	if b.kinds.infeasible > 0 {
 		rows, y := b.labels()
 		b.make(&b.feasible, rows, y, learn || b.feasible.gp == nil)
 	}
+}
+
+// chooseWarp takes the warp under which the model tells best what the better
+// half of the results are, each from all others. The better half is what
+// matters, and what the rank warp leaves as it is.
+func (b *bayes) chooseWarp() {
+	b.choose = b.told + b.told/4 + 1
+	m := b.models[0]
+	best, score := *m, b.foretold(m)
+	for _, kind := range bayesWarps {
+		if kind == best.warp {
+			continue
+		}
+		other := bayesModel{warp: kind}
+		*m = bayesModel{warp: kind, gp: m.gp}
+		rows, y := b.targets(0)
+		b.make(m, rows, y, true)
+		other = *m
+		if v := b.foretold(&other); v > score {
+			best, score = other, v
+		}
+	}
+	*m = best
+}
+
+// bayesWarps are those that are chosen from.
+var bayesWarps = []string{"rank", "none"}
+
+// foretold is the log density of the better half of the losses, each given all
+// others.
+func (b *bayes) foretold(m *bayesModel) float64 {
+	if m.gp == nil {
+		return math.Inf(-1)
+	}
+	n := len(m.rows)
+	y, mean, sd := make([]float64, n), make([]float64, n), make([]float64, n)
+	for k, i := range m.rows {
+		y[k] = b.obs[i].loss[0]
+	}
+	sorted := slices.Clone(y)
+	slices.Sort(sorted)
+	w := warpOf(m.warp, y)
+	m.gp.LeaveOneOut(mean, sd)
+	sum := 0.0
+	for k, v := range y {
+		if v <= sorted[(n-1)/2] {
+			z := (w.Apply(v) - mean[k]) / sd[k]
+			sum += w.Slope(v) - detmath.Log(sd[k]) - float64(0.5*float64(z*z))
+		}
+	}
+	return sum
 }
 
 // targets returns the results that model j learns from, and what of them.
@@ -542,19 +605,22 @@ func (b *bayes) targets(j int) (rows []int, y []float64) {
 		}
 		rows, y = r, v
 	}
-	var w predict.Warp
-	switch b.Warp {
-	case "none":
-		w = predict.Standardize(y)
-	case "power":
-		w = predict.PowerWarp(y)
-	default:
-		w = predict.HalfRankWarp(y)
-	}
+	w := warpOf(b.models[j].warp, y)
 	for k, v := range y {
 		y[k] = w.Apply(v)
 	}
 	return rows, y
+}
+
+// warpOf fits a warp of a kind to losses.
+func warpOf(kind string, y []float64) predict.Warp {
+	switch kind {
+	case "rank":
+		return predict.HalfRankWarp(y)
+	case "power":
+		return predict.PowerWarp(y)
+	}
+	return predict.Standardize(y)
 }
 
 // labels returns what the model of feasibility learns: −1 for feasible designs,

@@ -500,7 +500,11 @@ func (b *bayes) scalarise() *bayesModel {
 }
 
 // worlds is how many worlds NEHVI averages over.
-const worlds = 12
+const worlds = 8
+
+// noiseless is the standard deviation of the noise, in those of the results, up
+// to which results are taken for what they are.
+const noiseless = 0.03
 
 // contenders bounds the results whose values differ between worlds.
 const contenders = 64
@@ -534,7 +538,7 @@ func (b *bayes) aimMany(safe *predict.GPModel) (*aim, func([]float64) string) {
 	ref := reference(points, k)
 	noisy := false
 	for j := range gps {
-		noisy = noisy || gps[j].Noise() > 0.01
+		noisy = noisy || gps[j].Noise() > noiseless
 		gps[j] = b.believed(gps[j], math.Inf(1))
 	}
 	limit := boxedFront[k-1]

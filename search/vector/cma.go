@@ -95,7 +95,6 @@ type CMA struct {
 	sigma0  float64
 	mean    []float64 // scaled
 	c       []float64 // lower triangle used; or the variances
-	b       []float64 // eigenvectors as rows, nil if separable
 	d       []float64 // square roots of the eigenvalues, or standard deviations
 	bd      []float64 // columns of b by d: row i gives coordinate i
 	ps, pc  []float64

@@ -43,6 +43,15 @@ func ellipsoid(x []float64) float64 {
 	return sum
 }
 
+// quick skips a statistical test that needs too many evaluations for the race
+// detector and for -short.
+func quick(t *testing.T) {
+	t.Helper()
+	if testing.Short() || raceEnabled {
+		t.Skip("needs many evaluations")
+	}
+}
+
 // spend runs a search for a number of evaluations or until the target is met,
 // and returns the best loss and the evaluations made.
 func spend(c Core, f func([]float64) float64, evaluations int, target float64) (best float64, used int) {
@@ -111,6 +120,7 @@ func marginCMA(tb testing.TB, margin float64, seed uint64) *CMA {
 // the bound is 15 %, and 30 % there.
 func TestCMATargets(t *testing.T) {
 	t.Parallel()
+	quick(t)
 	for name, c := range map[string]struct {
 		f         func([]float64) float64
 		n         int
@@ -258,6 +268,7 @@ func TestCategories(t *testing.T) {
 
 func TestRestarts(t *testing.T) {
 	t.Parallel()
+	quick(t)
 	for name, restart := range map[string]Restart{"ipop": IPOP, "bipop": BIPOP} {
 		c := cmaFrom(t, 5, 5, 1, 1, restart)
 		if best, used := spend(c, rastrigin, 100_000, 1e-8); best > 1e-8 || c.Restarts() == 0 || c.Stopped() == "" {
@@ -273,6 +284,7 @@ func TestRestarts(t *testing.T) {
 
 func TestSeparable(t *testing.T) {
 	t.Parallel()
+	quick(t)
 	c, err := NewCMA(CMAOptions{Coordinates: Reals(200, -5, 5), Separable: true, Seed: 1})
 	if err != nil {
 		t.Fatal(err)

@@ -141,10 +141,8 @@ func stats(x []float64) [2]float64 {
 // that the mean of six lies within 2.5 % with a probability above 99 %.
 func TestProjection(t *testing.T) {
 	t.Parallel()
-	seeds := 6
-	if testing.Short() {
-		seeds = 2
-	}
+	quick(t)
+	const seeds = 6
 	for kind, want := range map[string][2]float64{"map-elites": {52.1, 427_900}, "cma-me": {69.4, 550_900}, "cma-mae": {47.1, 424_300}} {
 		coverage, score := measure(t, kind, seeds)
 		t.Logf("%s: coverage %.1f %%, QD-score %.0f", kind, coverage[0], score[0])
@@ -276,7 +274,11 @@ func TestIlluminatorSurvives(t *testing.T) {
 		x      []float64
 	}
 	var waiting []point
-	for range 30_000 {
+	rounds := 30_000
+	if testing.Short() || raceEnabled {
+		rounds = 5000
+	}
+	for range rounds {
 		x := make([]float64, n*(1+s.below(3)))
 		first := l.Ask(x)
 		for k := range len(x) / n {
@@ -303,7 +305,7 @@ func TestIlluminatorSurvives(t *testing.T) {
 			waiting = waiting[100:]
 		}
 	}
-	if a.Coverage() < 0.05 {
+	if a.Coverage() < 0.02 {
 		t.Errorf("coverage %.3f", a.Coverage())
 	}
 }

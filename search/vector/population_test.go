@@ -31,6 +31,7 @@ func medians(t *testing.T, seeds, evaluations int, f func([]float64) float64, c 
 // better.
 func TestDE(t *testing.T) {
 	t.Parallel()
+	quick(t)
 	plain := medians(t, 9, 50_000, rosenbrock, func(seed uint64) (Core, error) {
 		return NewDE(DEOptions{Coordinates: Reals(10, -5, 5), Population: 50, F: 0.5, CR: 0.9, Seed: seed})
 	})
@@ -50,6 +51,7 @@ func TestDE(t *testing.T) {
 // first; neither solves Rastrigin's function in 40,000, both come to about 6.
 func TestPSO(t *testing.T) {
 	t.Parallel()
+	quick(t)
 	swarm := func(ring bool) func(seed uint64) (Core, error) {
 		return func(seed uint64) (Core, error) {
 			return NewPSO(PSOOptions{Coordinates: Reals(10, -5.12, 5.12), Ring: ring, Seed: seed})

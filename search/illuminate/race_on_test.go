@@ -1,0 +1,5 @@
+//go:build race
+
+package illuminate
+
+const raceEnabled = true
