@@ -142,8 +142,18 @@ func growthSpace() *space.Space {
 // microseconds.
 func growthCost(row catalog.Searcher, sp *space.Space, n int) (float64, error) {
 	m := row.Options()
-	if o, ok := m.(*illuminate.MAPElites); ok {
-		o.Measures = []illuminate.Measure{{Metric: "a", Low: 0, High: 1, Cells: 20}, {Metric: "b", Low: 0, High: 1, Cells: 20}}
+	measures := []illuminate.Measure{{Metric: "a", Low: 0, High: 1, Cells: 20}, {Metric: "b", Low: 0, High: 1, Cells: 20}}
+	switch o := m.(type) {
+	case *illuminate.MAPElites:
+		o.Measures = measures
+	case *illuminate.Emitters:
+		o.Measures = measures
+	case *illuminate.CMAME:
+		o.Measures = measures
+	case *illuminate.CMAMAE:
+		o.Measures = measures
+	case *illuminate.MOME:
+		o.Measures = measures
 	}
 	s, err := m.New(search.Setup{
 		Space: sp, Limits: true, Seed: 1, Fidelity: problem.Fidelity{Name: "epochs", Min: 1, Max: 27, Whole: true},
