@@ -33,52 +33,97 @@ func nb201(tb testing.TB) (columns []Column, x []float64, col func(name string) 
 	}
 }
 
+// freeStatistics are what is known of every cell without training: of the whole
+// cell its parameters and operations, and of the part of it that something goes
+// through the count of each operation, the longest way, and how many ways there
+// are.
+func freeStatistics(t *testing.T, x []float64) (stats [][]float64) {
+	stats = make([][]float64, 6)
+	for i := 0; i < len(x); i += 6 {
+		ops := make([]int, 6)
+		for e := range ops {
+			ops[e] = int(x[i+e])
+		}
+		g, err := OpsOnEdges(4, cellEdges, ops, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := make([]float64, 7)
+		depth, ways := make([]float64, len(g.Labels)), make([]float64, len(g.Labels))
+		ways[0] = 1
+		for n, l := range g.Labels {
+			count[l]++
+			for _, e := range g.Edges {
+				if e[1] == n {
+					depth[n] = max(depth[n], depth[e[0]]+1)
+					ways[n] += ways[e[0]]
+				}
+			}
+		}
+		last := len(g.Labels) - 1
+		for k, v := range []float64{count[3], count[4], count[5], count[6], depth[last], ways[last]} {
+			stats[k] = append(stats[k], v)
+		}
+	}
+	return stats
+}
+
 // The card of FBNetV3: statistics of 2,000 cells that nobody trained, 50 labels.
 func TestExperimentPretrain(t *testing.T) {
 	columns, x, col := nb201(t)
-	params, flops := col("params_c10_derived"), col("flops_c10_derived")
+	size := [][]float64{col("params_c10_derived"), col("flops_c10_derived")}
+	shape := append(size[:2:2], freeStatistics(t, x)...)
 	seeds := experimentSeeds(t)
-	for _, labels := range []int{20, 50, 150} {
-		for _, target := range []string{"c10_valid_12ep", "c100_valid_12ep", "in16_valid_12ep"} {
-			all := &Table{Columns: columns, X: x, Y: col(target)}
-			var with, without, ridge, plain quality
-			wins := 0
-			for s := range seeds {
-				p := rand.New(rand.NewPCG(uint64(s), 9)).Perm(all.Rows())
-				free, train, test := all.Select(p[:2000]), all.Select(p[2000:2000+labels]), all.Select(p[3000:5000])
-				stats := [][]float64{nil, nil}
-				for _, i := range p[:2000] {
-					stats[0], stats[1] = append(stats[0], params[i]), append(stats[1], flops[i])
+	const labels = 50
+	for _, target := range []string{"c10_valid_12ep", "c100_valid_12ep", "in16_valid_12ep"} {
+		all := &Table{Columns: columns, X: x, Y: col(target)}
+		sums := make([]quality, 5) // without, size, size and shape, ridge, parameters
+		wins := [3]int{}
+		for s := range seeds {
+			p := rand.New(rand.NewPCG(uint64(s), 9)).Perm(all.Rows())
+			free, train, test := all.Select(p[:2000]), all.Select(p[2000:2000+labels]), all.Select(p[3000:5000])
+			net := MLP{Members: 3, Steps: 1000, Loss: "huber"}
+			first := net
+			first.Loss = ""
+			learners := []Learner{net}
+			for _, stats := range [][][]float64{size, shape} {
+				var drawn [][]float64
+				for _, st := range stats {
+					var one []float64
+					for _, i := range p[:2000] {
+						one = append(one, st[i])
+					}
+					drawn = append(drawn, one)
 				}
-				net := MLP{Members: 3, Steps: 1000, Loss: "huber"}
-				first := net
-				first.Loss = ""
-				pre, err := Pretrain{Net: first}.Fit(t.Context(), columns, free.X, stats, uint64(s))
+				pre, err := Pretrain{Net: first}.Fit(t.Context(), columns, free.X, drawn, uint64(s))
 				if err != nil {
 					t.Fatal(err)
 				}
-				fit := func(l Learner) quality {
-					m, err := l.Fit(t.Context(), train, uint64(s))
-					if err != nil {
-						t.Fatal(err)
-					}
-					return judge(m, test)
-				}
-				a, b := fit(pre), fit(net)
-				if a.Kendall > b.Kendall {
-					wins++
-				}
-				with.add(a, seeds)
-				without.add(b, seeds)
-				ridge.add(fit(Ridge{}), seeds)
-				var ps []float64
-				for _, i := range p[3000:5000] {
-					ps = append(ps, params[i])
-				}
-				plain.Kendall += metric.Kendall(ps, test.Y) / float64(seeds)
+				learners = append(learners, pre)
 			}
-			t.Logf("%d labels of %s: Kendall %.3f with statistics, %.3f without (better %d of %d); ridge %.3f, parameters %.3f", labels, target, with.Kendall, without.Kendall, wins, seeds, ridge.Kendall, plain.Kendall)
+			var got [3]float64
+			for k, l := range append(learners, Ridge{}) {
+				m, err := l.Fit(t.Context(), train, uint64(s))
+				if err != nil {
+					t.Fatal(err)
+				}
+				q := judge(m, test)
+				sums[k].add(q, seeds)
+				if k < 3 {
+					got[k] = q.Kendall
+					if got[k] > got[0] {
+						wins[k]++
+					}
+				}
+			}
+			var ps []float64
+			for _, i := range p[3000:5000] {
+				ps = append(ps, size[0][i])
+			}
+			sums[4].Kendall += metric.Kendall(ps, test.Y) / float64(seeds)
 		}
+		t.Logf("%d labels of %s: Kendall %.3f without, %.3f with parameters and FLOPs (better %d of %d), %.3f with shape too (better %d of %d); ridge %.3f, parameters %.3f", labels, target,
+			sums[0].Kendall, sums[1].Kendall, wins[1], seeds, sums[2].Kendall, wins[2], seeds, sums[3].Kendall, sums[4].Kendall)
 	}
 }
 

@@ -288,7 +288,10 @@ func (x *Index) searchLayer(w *walker, q []float32, level, ef int) {
 				w.fresh = append(w.fresh, id)
 			}
 		}
-		for _, id := range w.fresh {
+		for i, id := range w.fresh {
+			if i+1 < len(w.fresh) {
+				vec.Prefetch(x.vector(w.fresh[i+1]))
+			}
 			limit := float32(noLimit)
 			if len(w.pool) == ef {
 				limit = w.pool[ef-1].d

@@ -78,8 +78,8 @@ func (m Annealing) New(setup search.Setup) (search.Searcher, error) {
 		space:     setup.Space,
 		r:         rng.New(setup.Seed, "local/anneal", 0),
 		source:    fresh.New(setup.Space, rng.New(setup.Seed, "local/start", 0)),
-		known:     map[space.Design]place{},
-		heat:      m.Temperature,
+		known:     newMemory(setup), Ledger: search.NewLedger(setup),
+		heat: m.Temperature,
 	}
 	if m.Temperature == 0 {
 		s.warmup = 10
@@ -105,7 +105,7 @@ type annealer struct {
 	space  *space.Space
 	r      *rand.Rand
 	source *fresh.Source
-	known  map[space.Design]place
+	known  memory
 
 	at       place // the current design, if at.ok
 	mixture  []float64
@@ -143,7 +143,7 @@ func (s *annealer) next() (search.Proposal, error) {
 		if !s.Seen(d) {
 			return s.Propose(d, "mutate", s.at.id), nil
 		}
-		if x, ok := s.known[d]; ok && d != s.at.design {
+		if x, ok := s.known.get(d); ok && d != s.at.design {
 			s.consider(x)
 			continue
 		}
@@ -163,7 +163,7 @@ func (s *annealer) Tell(outcomes ...search.Outcome) {
 			continue
 		}
 		x := place{o.ID, o.Design, s.read(o)}
-		s.known[o.Design] = x
+		s.known.put(x)
 		s.keep(x)
 		if s.objectives == 1 && x.ok && (!s.best.ok || s.compare(&x.result, &s.best.result, nil) < 0) {
 			s.best = x

@@ -81,9 +81,9 @@ func (m Bisection) New(setup search.Setup) (search.Searcher, error) {
 		return nil, err
 	}
 	s := &bisection{
-		Bisection: m, judge: newJudge(setup), space: setup.Space, order: order,
+		Bisection: m, Ledger: search.NewLedger(setup), judge: newJudge(setup), space: setup.Space, order: order,
 		source: fresh.New(setup.Space, rng.New(setup.Seed, "local/start", 0)),
-		known:  map[space.Design]finding{},
+		known:  map[any]finding{}, key: setup.Key,
 	}
 	for _, p := range params {
 		s.levels = append(s.levels, p.N)
@@ -109,7 +109,8 @@ type bisection struct {
 	levels []int
 	order  []int
 	source *fresh.Source
-	known  map[space.Design]finding
+	known  map[any]finding // by design, or by its key
+	key    func(space.Design) string
 }
 
 // A finding is what the plan needs to know of a design.
@@ -134,6 +135,14 @@ func (s *bisection) design(level []int) (space.Design, error) {
 	return s.space.FromMap(d)
 }
 
+// name returns what equal designs have in common.
+func (s *bisection) name(d space.Design) any {
+	if s.key != nil {
+		return s.key(d)
+	}
+	return d
+}
+
 // errWants says that the plan cannot go on without the result of a design.
 type errWants struct{ design space.Design }
 
@@ -147,7 +156,7 @@ func (s *bisection) plan(pending space.Design, guess *finding) error {
 		if err != nil {
 			return finding{within: false, value: math.NaN()}, nil // a constraint forbids it
 		}
-		if f, ok := s.known[d]; ok {
+		if f, ok := s.known[s.name(d)]; ok {
 			return f, nil
 		}
 		if guess != nil && d == pending {
@@ -310,6 +319,6 @@ func (s *bisection) Tell(outcomes ...search.Outcome) {
 		case s.Metric == "" && x.ok:
 			f.value = x.losses[0]
 		}
-		s.known[o.Design] = f
+		s.known[s.name(o.Design)] = f
 	}
 }

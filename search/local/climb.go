@@ -87,7 +87,8 @@ func (m LocalSearch) New(setup search.Setup) (search.Searcher, error) {
 		space:       setup.Space,
 		r:           rng.New(setup.Seed, "local/climb", 0),
 		source:      fresh.New(setup.Space, rng.New(setup.Seed, "local/start", 0)),
-		known:       map[space.Design]place{},
+		known:       newMemory(setup),
+		Ledger:      search.NewLedger(setup),
 		asked:       map[int64]turn{},
 		patience:    4*max(setup.Parallel, 1) + 16,
 	}, nil
@@ -107,7 +108,7 @@ type climber struct {
 	space    *space.Space
 	r        *rand.Rand
 	source   *fresh.Source
-	known    map[space.Design]place
+	known    memory
 	asked    map[int64]turn
 	climbs   []*climb // unfinished ones, oldest first
 	patience int
@@ -244,7 +245,7 @@ func (s *climber) advance(c *climb) (space.Design, bool) {
 				c.tries++
 				c.tried[e.key] = c.tries
 			}
-			x, known := s.known[e.design]
+			x, known := s.known.get(e.design)
 			if !known && !s.Seen(e.design) {
 				return e.design, true
 			}
@@ -342,7 +343,7 @@ func (s *climber) Tell(outcomes ...search.Outcome) {
 		x := place{o.ID, o.Design, s.read(o)}
 		t, mine := s.asked[o.ID]
 		delete(s.asked, o.ID)
-		s.known[o.Design] = x
+		s.known.put(x)
 		s.keep(x)
 		if s.objectives == 1 && x.ok && (!s.peak.ok || s.compare(&x.result, &s.peak.result, nil) < 0) {
 			s.peak = x

@@ -8,6 +8,7 @@ import (
 	"github.com/daedalus-search/daedalus/internal/rng"
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/search"
+	"github.com/daedalus-search/daedalus/space"
 )
 
 // A judge compares results. With several objectives it keeps the front and
@@ -139,4 +140,41 @@ func (j *judge) weights(r *rand.Rand) []float64 {
 		w[i] /= sum
 	}
 	return w
+}
+
+// A memory holds what is known of designs. Where designs have keys, what is known
+// of one is known of all with its key.
+type memory struct {
+	key    func(space.Design) string
+	design map[space.Design]place
+	equal  map[string]place
+}
+
+func newMemory(setup search.Setup) memory {
+	if setup.Key != nil {
+		return memory{key: setup.Key, equal: map[string]place{}}
+	}
+	return memory{design: map[space.Design]place{}}
+}
+
+func (m *memory) put(x place) {
+	if m.key == nil {
+		m.design[x.design] = x
+		return
+	}
+	k := m.key(x.design)
+	if old, ok := m.equal[k]; !ok || !old.ok {
+		m.equal[k] = x
+	}
+}
+
+// get returns the design with its result, or with that of an equal one.
+func (m *memory) get(d space.Design) (place, bool) {
+	if m.key == nil {
+		x, ok := m.design[d]
+		return x, ok
+	}
+	x, ok := m.equal[m.key(d)]
+	x.design = d
+	return x, ok
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/daedalus-search/daedalus/internal/rng"
 	"github.com/daedalus-search/daedalus/search"
 	"github.com/daedalus-search/daedalus/search/internal/fresh"
-	"github.com/daedalus-search/daedalus/space"
 )
 
 // LateAcceptance is late acceptance hill climbing (Burke and Bykov 2017): it
@@ -64,8 +63,8 @@ func (m LateAcceptance) New(setup search.Setup) (search.Searcher, error) {
 		space:     setup.Space,
 		r:         rng.New(setup.Seed, "local/late", 0),
 		source:    fresh.New(setup.Space, rng.New(setup.Seed, "local/start", 0)),
-		known:     map[space.Design]place{},
-		past:      make([]place, m.History),
+		known:     newMemory(setup), Ledger: search.NewLedger(setup),
+		past: make([]place, m.History),
 	}
 	s.mixture = s.weights(s.r)
 	return s, nil

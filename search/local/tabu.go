@@ -67,7 +67,7 @@ func (m Tabu) New(setup search.Setup) (search.Searcher, error) {
 		Tabu: m, judge: newJudge(setup), space: setup.Space,
 		r:      rng.New(setup.Seed, "local/tabu", 0),
 		source: fresh.New(setup.Space, rng.New(setup.Seed, "local/start", 0)),
-		known:  map[space.Design]place{}, asked: map[int64]int{},
+		known:  newMemory(setup), Ledger: search.NewLedger(setup), asked: map[int64]int{},
 		until: map[attribute]int{}, changes: map[uint64]int{},
 		patience: 4*max(setup.Parallel, 1) + 16,
 	}
@@ -99,7 +99,7 @@ type tabu struct {
 	space   *space.Space
 	r       *rand.Rand
 	source  *fresh.Source
-	known   map[space.Design]place
+	known   memory
 	asked   map[int64]int // the round that proposed a trial
 	mixture []float64
 
@@ -132,7 +132,7 @@ func (s *tabu) next() (search.Proposal, error) {
 		if k := len(s.todo) - 1; k >= 0 {
 			d := s.todo[k]
 			s.todo = s.todo[:k]
-			if x, ok := s.known[d]; ok {
+			if x, ok := s.known.get(d); ok {
 				s.consider(x)
 			} else if !s.Seen(d) {
 				return s.propose(d), nil
@@ -290,12 +290,12 @@ func (s *tabu) elsewhere() {
 	}
 	// Until it is measured it counts as its parent.
 	to = s.elite[0]
-	if x, ok := s.known[d]; ok && x.ok {
+	if x, ok := s.known.get(d); ok && x.ok {
 		to = x
 	}
 	to.design = d
 	s.settle(to)
-	if _, ok := s.known[d]; !ok && !s.Seen(d) {
+	if _, ok := s.known.get(d); !ok && !s.Seen(d) {
 		s.todo = append(s.todo, d)
 	}
 }
@@ -341,7 +341,7 @@ func (s *tabu) Tell(outcomes ...search.Outcome) {
 			continue
 		}
 		x := place{o.ID, o.Design, s.read(o)}
-		s.known[o.Design] = x
+		s.known.put(x)
 		s.keep(x)
 		round, mine := s.asked[o.ID]
 		delete(s.asked, o.ID)

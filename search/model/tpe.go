@@ -154,11 +154,12 @@ func (o TPE) New(setup search.Setup) (search.Searcher, error) {
 		return nil, err
 	}
 	t := &tpe{
-		TPE:   o,
-		setup: setup,
-		draws: rng.New(setup.Seed, "model/tpe/draw", 0),
-		keys:  rng.New(setup.Seed, "model/tpe/keep", 0),
-		dirty: true,
+		TPE:    o,
+		setup:  setup,
+		ledger: search.NewLedger(setup),
+		draws:  rng.New(setup.Seed, "model/tpe/draw", 0),
+		keys:   rng.New(setup.Seed, "model/tpe/keep", 0),
+		dirty:  true,
 	}
 	t.sweep.space = setup.Space
 	t.m.grouping = byPresence

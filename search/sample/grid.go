@@ -45,7 +45,7 @@ func (m Grid) New(setup search.Setup) (search.Searcher, error) {
 		return nil, fmt.Errorf("search: grid: levels: found %d, want 1 to 1048576", m.Levels)
 	}
 	r := rng.New(setup.Seed, "sample/grid", 0)
-	return &grid{space: setup.Space, levels: m.Levels, r: r, slots: []int32{untouched}}, nil
+	return &grid{Ledger: search.NewLedger(setup), space: setup.Space, levels: m.Levels, r: r, slots: []int32{untouched}}, nil
 }
 
 // maxComplete is the longest range of whole numbers that is visited completely

@@ -60,7 +60,7 @@ func (m Latin) New(setup search.Setup) (search.Searcher, error) {
 		m.Tries = min(max(int(steps/(float64(m.Points)*float64(m.Points)*float64(max(dims, 1)))), 1), 10)
 	}
 	return &latin{
-		Latin: m, space: setup.Space, dims: dims, r: rng.New(setup.Seed, "sample/latin", 0),
+		Latin: m, Ledger: search.NewLedger(setup), space: setup.Space, dims: dims, r: rng.New(setup.Seed, "sample/latin", 0),
 		source: fresh.New(setup.Space, rng.New(setup.Seed, "sample/latin", 1)),
 	}, nil
 }

@@ -61,6 +61,7 @@ func (m Sobol) New(setup search.Setup) (search.Searcher, error) {
 		r = rng.New(seed, "sample/sobol", 0)
 	}
 	return &sobol{
+		Ledger: search.NewLedger(setup),
 		space:  setup.Space,
 		seq:    newSequence(dims, r),
 		u:      make([]float64, dims),

@@ -71,7 +71,7 @@ func (m TwoPhase) New(setup search.Setup) (search.Searcher, error) {
 		return nil, fmt.Errorf("search: two-phase: others: found %q, want low, middle or high", m.Others)
 	}
 	s := &twoPhase{
-		TwoPhase: m, setup: setup, space: setup.Space, r: rng.New(setup.Seed, "sample/two-phase", 0),
+		TwoPhase: m, Ledger: search.NewLedger(setup), setup: setup, space: setup.Space, r: rng.New(setup.Seed, "sample/two-phase", 0),
 		source: fresh.New(setup.Space, rng.New(setup.Seed, "sample/two-phase", 1)),
 	}
 	first := setup.Space

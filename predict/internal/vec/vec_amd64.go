@@ -26,6 +26,9 @@ func axpy64AVX(dst, x *float64, n int, s float64)
 //go:noescape
 func axpy4AVX(dst, x *float64, n, stride int, s *[4]float64)
 
+//go:noescape
+func prefetch(p *float32)
+
 func dot64(a, b []float64) float64 {
 	if useAVX {
 		return dot64AVX(&a[0], &b[0], len(a))
