@@ -48,7 +48,7 @@ type gpPrior struct {
 func newGPPrior(o *GP, form *gpForm) gpPrior {
 	ln := detmath.Log
 	q := gpPrior{
-		noise: ln(1e-4), noiseW: 0.5 / 9, quietW: 0.005,
+		noise: ln(1e-6), noiseW: 0.5 / 9, quietW: 0.005,
 		signal: 0, signalW: 0.05,
 		scale: ln(2), scaleW: 0.01,
 		pick: ln(2), pickW: 0.01,

@@ -155,8 +155,11 @@ func (o GP) New(setup search.Setup) (search.Searcher, error) {
 	oneOf("kernel", &o.Kernel, "sum", "product")
 	oneOf("prior", &o.Prior, "dims", "vizier")
 	oneOf("warp", &o.Warp, "auto", "none", "power", "rank")
-	if o.Warp == "auto" && many {
-		o.Warp = "none"
+	if o.Warp == "auto" {
+		o.Warp = "rank"
+		if many {
+			o.Warp = "none"
+		}
 	}
 	oneOf("batch", &o.Batch, "believer", "liar", "explore")
 	if !(o.Noise >= 0 && o.Noise <= 1) {
@@ -177,13 +180,10 @@ func (o GP) New(setup search.Setup) (search.Searcher, error) {
 		keys: map[string]struct{}{}, models: make([]*bayesModel, setup.Objectives),
 	}
 	for j := range b.models {
-		b.models[j] = &bayesModel{warp: o.Warp}
+		b.models[j] = &bayesModel{}
 	}
 	if err := b.frame(); err != nil {
 		return nil, fmt.Errorf("gp: %w", err)
-	}
-	if o.Warp == "auto" {
-		b.models[0].warp = bayesWarps[0]
 	}
 	if b.Startup == 0 {
 		b.Startup = min(max(b.width+2, 4), 10)
@@ -251,7 +251,6 @@ type bayesModel struct {
 	gp    *predict.GPModel
 	rows  []int // results that it knows, in order
 	epoch int
-	warp  string // how targets are bent
 }
 
 const (
@@ -513,64 +512,10 @@ func (b *bayes) update(learn bool) {
 		rows, y := b.targets(j)
 		b.make(m, rows, y, learn)
 	}
-	if learn && b.Warp == "auto" && b.told >= b.choose {
-		b.chooseWarp()
-	}
 	if b.kinds.infeasible > 0 {
 		rows, y := b.labels()
 		b.make(&b.feasible, rows, y, learn || b.feasible.gp == nil)
 	}
-}
-
-// chooseWarp takes the warp under which the model tells best what the better
-// half of the results are, each from all others. The better half is what
-// matters, and what the rank warp leaves as it is.
-func (b *bayes) chooseWarp() {
-	b.choose = b.told + b.told/4 + 1
-	m := b.models[0]
-	best, score := *m, b.foretold(m)
-	for _, kind := range bayesWarps {
-		if kind == best.warp {
-			continue
-		}
-		other := bayesModel{warp: kind}
-		*m = bayesModel{warp: kind, gp: m.gp}
-		rows, y := b.targets(0)
-		b.make(m, rows, y, true)
-		other = *m
-		if v := b.foretold(&other); v > score {
-			best, score = other, v
-		}
-	}
-	*m = best
-}
-
-// bayesWarps are those that are chosen from.
-var bayesWarps = []string{"rank", "none"}
-
-// foretold is the log density of the better half of the losses, each given all
-// others.
-func (b *bayes) foretold(m *bayesModel) float64 {
-	if m.gp == nil {
-		return math.Inf(-1)
-	}
-	n := len(m.rows)
-	y, mean, sd := make([]float64, n), make([]float64, n), make([]float64, n)
-	for k, i := range m.rows {
-		y[k] = b.obs[i].loss[0]
-	}
-	sorted := slices.Clone(y)
-	slices.Sort(sorted)
-	w := warpOf(m.warp, y)
-	m.gp.LeaveOneOut(mean, sd)
-	sum := 0.0
-	for k, v := range y {
-		if v <= sorted[(n-1)/2] {
-			z := (w.Apply(v) - mean[k]) / sd[k]
-			sum += w.Slope(v) - detmath.Log(sd[k]) - float64(0.5*float64(z*z))
-		}
-	}
-	return sum
 }
 
 // targets returns the results that model j learns from, and what of them.
@@ -605,7 +550,7 @@ func (b *bayes) targets(j int) (rows []int, y []float64) {
 		}
 		rows, y = r, v
 	}
-	w := warpOf(b.models[j].warp, y)
+	w := warpOf(b.Warp, y)
 	for k, v := range y {
 		y[k] = w.Apply(v)
 	}

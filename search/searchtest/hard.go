@@ -86,6 +86,32 @@ func (s *suite) hard(t *testing.T) {
 			t.Errorf("after the only design, Ask = %v, %v; expected ErrExhausted", ps, err)
 		}
 	})
+	t.Run("EqualDesignsOnce", func(t *testing.T) {
+		if s.repeats {
+			t.Skip("the method proposes designs again")
+		}
+		// Nobody can tell the two sides of the coin apart.
+		sp := space.MustNew(space.Ordinal("a", 1, 2, 3, 4, 5), space.Categorical("b", "x", "y", "z"), space.Bool("coin"))
+		key := func(d space.Design) string {
+			m := d.Map()
+			return fmt.Sprint(m["a"], m["b"])
+		}
+		r := s.startWith(t, search.Setup{Space: sp, Limits: true, Seed: 21, Key: key})
+		r.steps(100, 1)
+		seen := map[string]bool{}
+		for _, p := range r.asked {
+			if p.Operator == search.Promote {
+				continue
+			}
+			if seen[key(p.Design)] {
+				t.Errorf("proposal %d, %s, equals an earlier one; expected designs with equal keys once", p.ID, p.Design)
+			}
+			seen[key(p.Design)] = true
+		}
+		if len(seen) != 15 || !r.ended {
+			t.Errorf("%d of 15 different designs proposed, ended: %v; expected all, and then ErrExhausted", len(seen), r.ended)
+		}
+	})
 	t.Run("BudgetBelowInitialDesign", func(t *testing.T) {
 		small := *s
 		small.budget = 2

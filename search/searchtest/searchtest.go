@@ -25,6 +25,7 @@
 //   - FiniteSpaceEnds: a space of 12 designs ends in ErrExhausted after each was
 //     proposed once, unless [Repeats].
 //   - CostFlat: an ask costs at 20,000 trials about what it costs at 500.
+//   - EqualDesignsOnce: of designs with equal keys one is proposed.
 //   - ConstantObjective, AllInfeasibleAtFirst, AllInfeasible, ExtremeLosses,
 //     OneDesign, BudgetBelowInitialDesign, TenThousandCategories,
 //     ThousandParameters: strange but legal questions are survived.
@@ -178,7 +179,13 @@ type effort struct {
 
 func (s *suite) start(t *testing.T, sp *space.Space, seed uint64, objectives int) *run {
 	t.Helper()
-	setup := search.Setup{Space: sp, Objectives: objectives, Limits: true, Seed: seed, Budget: s.budget}
+	return s.startWith(t, search.Setup{Space: sp, Objectives: objectives, Limits: true, Seed: seed})
+}
+
+// startWith makes a searcher for a setup, to which it adds what the suite knows.
+func (s *suite) startWith(t *testing.T, setup search.Setup) *run {
+	t.Helper()
+	setup.Budget = s.budget
 	if s.graded {
 		setup.Fidelity = problem.Fidelity{Name: "epochs", Min: 1, Max: 27, Whole: true}
 	}
