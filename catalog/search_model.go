@@ -15,6 +15,12 @@ func modelRows() []Searcher {
 			Options: func() search.Method { return new(model.TPE) },
 		},
 		{
+			Name: "gp", Doc: "Gaussian process: expected improvement, or expected hypervolume of several objectives", Source: "Jones et al. 1998; Ament et al. 2023; Daulton et al. 2021; Song et al. 2024",
+			Spaces: "all", Objectives: "any", Cost: "10–50 ms; knows at most 500 results",
+			Advice:  "evaluations that take seconds or more, tens to hundreds of trials",
+			Options: func() search.Method { return new(model.GP) },
+		},
+		{
 			Name: "smac", Doc: "a random forest and the expected improvement", Source: "Hutter, Hoos and Leyton-Brown 2011; Lindauer et al. 2022",
 			Spaces: "all", Objectives: "any", Cost: "5–20 ms; learns from at most 1,000 results",
 			Advice:  "conditional and categorical spaces, evaluations that take seconds or more",

@@ -517,13 +517,13 @@ func (g *forestGrower) take(f *forestBest, column int32, free bool, node *treeNo
 	if f.cut < 0 {
 		return
 	}
-	s := treeSplit{column: column, cut: f.cut, gap: f.gap, left: treeSum{word: f.left}, missLeft: f.missLeft}
-	s.gain = float64(float64(float64(f.top*float64(f.all))*g.rules.grad) * g.rules.grad)
-	if free { // what is missing later goes where most rows go
-		s.missLeft = 2*(f.left&f.mask) > f.all
+	gain := float64(float64(float64(f.top*float64(f.all))*g.rules.grad) * g.rules.grad)
+	if gain <= node.floor || gain <= best.gain {
+		return
 	}
-	if s.gain > node.floor && s.better(best) {
-		*best = s
+	*best = treeSplit{gain: gain, column: column, cut: f.cut, gap: f.gap, left: treeSum{word: f.left}, missLeft: f.missLeft}
+	if free { // what is missing later goes where most rows go
+		best.missLeft = 2*(f.left&f.mask) > f.all
 	}
 }
 

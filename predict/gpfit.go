@@ -33,8 +33,7 @@ type gpFit struct {
 const meanVariance = 1
 
 // gpPrior is what hyperparameters are believed to be before rows are seen: the
-// logarithms are normal. Of an inverse squared length and of a weight of
-// categories the centre is 2, for lengths of about 0.7 of the range; see
+// logarithms are normal, that of the noise with a longer tail below. See
 // [GP.Prior].
 type gpPrior struct {
 	signal, noise, scale, pick     float64 // centres of the logarithms
@@ -48,7 +47,7 @@ type gpPrior struct {
 func newGPPrior(o *GP, form *gpForm) gpPrior {
 	ln := detmath.Log
 	q := gpPrior{
-		noise: ln(1e-6), noiseW: 0.5 / 9, quietW: 0.005,
+		noise: ln(1e-2), noiseW: 0.5 / 25, quietW: 0.005,
 		signal: 0, signalW: 0.05,
 		scale: ln(2), scaleW: 0.01,
 		pick: ln(2), pickW: 0.01,
@@ -66,6 +65,9 @@ func newGPPrior(o *GP, form *gpForm) gpPrior {
 		// Of all categories but a third the same are e^(−1/2) alike.
 		q.pick = ln(1.5 / float64(max(form.cats, 1)))
 		q.pickW = 0.125
+	}
+	if o.Quiet {
+		q.noise, q.noiseW = ln(1e-6), 0.5/9
 	}
 	if o.Noise > 0 {
 		q.noise, q.lowNoise, q.highNoise = ln(o.Noise), ln(o.Noise), ln(o.Noise)

@@ -19,8 +19,10 @@ func wideTable(n, d int) *predict.Table {
 		y := 0.1 * rng.Norm(r)
 		for j := range x {
 			x[j] = r.Float64()
+		}
+		for j := range x {
 			if j < 10 {
-				y += float64(x[j]*x[(j+1)%10]) * float64(1+j%3)
+				y += float64(x[j]*x[(j+1)%min(d, 10)]) * float64(1+j%3)
 			}
 		}
 		t.Add(x, y)

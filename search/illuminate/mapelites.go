@@ -21,7 +21,8 @@ import (
 // new ones from them (Mouret and Clune, "Illuminating search spaces by mapping
 // elites", 2015), on any space and for one objective.
 //
-// After a number of random designs, an elite is drawn uniformly from the
+// After the middle of the space, where it has coordinates, and a number of
+// random designs, an elite is drawn uniformly from the
 // occupied cells; with probability Crossover it is crossed with another one;
 // then one decision is changed. What was proposed before is bred again, a
 // bounded number of times. The next proposal needs no outcome of the ones
@@ -345,6 +346,11 @@ func (s *mapElites) wanted(d space.Design) bool {
 }
 
 func (s *mapElites) random() (search.Proposal, error) {
+	if s.asked == 0 {
+		if d, ok := middle(s.space); ok && s.wanted(d) {
+			return s.ledger.Propose(d, "middle"), nil
+		}
+	}
 	d, err := s.fresh.Next(func(d space.Design) bool { return !s.wanted(d) })
 	if err != nil {
 		return search.Proposal{}, err
@@ -425,4 +431,18 @@ func (s *mapElites) keepNear(o *search.Outcome) {
 		s.near = s.near[:reserveSize-1]
 	}
 	s.near = slices.Insert(s.near, k, reserve{Entry{o.ID, o.Design}, o.Score.Violation})
+}
+
+// middle returns the design in the middle of a space that has coordinates.
+func middle(sp *space.Space) (space.Design, bool) {
+	dims, err := sp.Dims()
+	if err != nil {
+		return space.Design{}, false
+	}
+	u := make([]float64, dims)
+	for i := range u {
+		u[i] = 0.5
+	}
+	d, err := sp.FromUnit(u)
+	return d, err == nil
 }

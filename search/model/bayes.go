@@ -222,7 +222,6 @@ type bayes struct {
 	scalar   bayesModel    // parego
 	learned  int           // told when hyperparameters were learned, 0 never
 	fits     uint64
-	choose   int  // told when the warp is chosen again
 	refits   bool // Refit is called
 	stale    bool // results came since models were made
 	kinds    struct{ usable, feasible, infeasible int }
@@ -255,7 +254,7 @@ type bayesModel struct {
 
 const (
 	maxBelieved = 64  // pending proposals that the model knows of
-	failedLabel = 1.5 // of a design without a measurement
+	failedLabel = 2.0 // of a design without a measurement
 	bayesFit    = 256 // rows that hyperparameters are learned from
 	keepShare   = 0.8 // of Rows that stay when results are left out
 )
@@ -569,7 +568,7 @@ func warpOf(kind string, y []float64) predict.Warp {
 }
 
 // labels returns what the model of feasibility learns: −1 for feasible designs,
-// 0.5 to 1.5 by rank for violating ones.
+// 1 to 2 by rank for violating ones.
 func (b *bayes) labels() (rows []int, y []float64) {
 	var bad []float64
 	for i := range b.obs {
@@ -586,7 +585,7 @@ func (b *bayes) labels() (rows []int, y []float64) {
 		v := x.label
 		if v == 1 {
 			lo, _ := slices.BinarySearch(bad, x.score.Violation)
-			v = 0.5 + (float64(lo)+0.5)/float64(len(bad))
+			v = 1 + (float64(lo)+0.5)/float64(len(bad))
 		}
 		rows = append(rows, i)
 		y = append(y, v)
@@ -612,7 +611,7 @@ func (b *bayes) make(m *bayesModel, rows []int, y []float64, learn bool) {
 	case learn || m.gp == nil:
 		o := predict.GP{
 			Kernel: b.Kernel, Prior: b.Prior, InputWarp: b.InputWarp, Noise: b.Noise,
-			Rows: 5000, FitRows: bayesFit, Unit: true, Optional: b.optional, Tie: b.tie, Warm: m.gp, Restarts: 2,
+			Rows: 5000, FitRows: bayesFit, Unit: true, Quiet: m != &b.feasible, Optional: b.optional, Tie: b.tie, Warm: m.gp, Restarts: 2,
 		}
 		if m.gp == nil {
 			o.Restarts = 3
