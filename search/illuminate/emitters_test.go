@@ -60,7 +60,7 @@ func illuminated(tb testing.TB, m search.Method, sp *space.Space, seed uint64, t
 }
 
 // TestStrategiesSpread: on a space of 10 numbers strategies fill more of the
-// archive than mutation and crossover, and the mixture of emitters does not fall
+// archive than mutation and crossover, lines help, and the mixture of emitters does not fall
 // behind those. Over seeds the coverage has a standard deviation of about one
 // point; the differences are ten.
 func TestStrategiesSpread(t *testing.T) {
@@ -77,14 +77,18 @@ func TestStrategiesSpread(t *testing.T) {
 		}
 		return 100 * sum
 	}
-	plain := coverage(MAPElites{Measures: measures})
+	plain := coverage(MAPElites{Measures: measures, Line: 1e-9})
+	half := coverage(MAPElites{Measures: measures})
 	line := coverage(MAPElites{Measures: measures, Line: 1})
 	me := coverage(CMAME{Measures: measures, Emitters: 5})
 	mae := coverage(CMAMAE{Measures: measures, Emitters: 5})
 	mixed := coverage(Emitters{Measures: measures})
-	t.Logf("coverage after %d trials: map-elites %.1f %%, with lines %.1f %%, cma-me %.1f %%, cma-mae %.1f %%, emitters %.1f %%", trials, plain, line, me, mae, mixed)
+	t.Logf("coverage after %d trials: map-elites without lines %.1f %%, with half %.1f %%, with lines only %.1f %%, cma-me %.1f %%, cma-mae %.1f %%, emitters %.1f %%", trials, plain, half, line, me, mae, mixed)
 	if me < plain+5 {
 		t.Errorf("cma-me covers %.1f %% and map-elites %.1f %%", me, plain)
+	}
+	if half < plain {
+		t.Errorf("lines, the default here, cost coverage: %.1f %% against %.1f %%", half, plain)
 	}
 	if mixed < plain {
 		t.Errorf("emitters cover %.1f %% and map-elites %.1f %%", mixed, plain)

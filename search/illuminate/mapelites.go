@@ -67,8 +67,9 @@ type MAPElites struct {
 	// Line is the probability of moving an elite along the line to another one,
 	// by a fifth of the way times a normal deviate, and by noise of a hundredth of
 	// the range (Vassiliades and Mouret 2018), instead of the variations above. It
-	// suits spaces of numbers, and needs one without grammars; 0 means never.
-	Line float64 `yaml:"line" default:"0" min:"0" max:"1" doc:"probability of moving along the line to another elite instead, for spaces of numbers"`
+	// suits spaces of numbers, and needs one without grammars; 0 means 0.5 where
+	// every parameter is a real number, and never elsewhere.
+	Line float64 `yaml:"line" min:"0" max:"1" doc:"probability of moving along the line to another elite instead; 0 means 0.5 in a space of real numbers, and never elsewhere"`
 }
 
 // A Measure is one axis of the behaviour space.
@@ -158,6 +159,9 @@ func (o MAPElites) start(method string, setup search.Setup) (*mapElites, error) 
 	}
 	if !(o.Line >= 0 && o.Line <= 1) {
 		fail("line", o.Line, "a probability")
+	}
+	if o.Line == 0 && setup.Space != nil && real(setup.Space) {
+		o.Line = 0.5
 	}
 	var g *genome.Genome
 	if o.Line > 0 && setup.Space != nil {
@@ -445,4 +449,14 @@ func middle(sp *space.Space) (space.Design, bool) {
 	}
 	d, err := sp.FromUnit(u)
 	return d, err == nil
+}
+
+// real reports whether every parameter of a space is a real number.
+func real(sp *space.Space) bool {
+	for _, p := range sp.Params() {
+		if p.Kind != space.KindFloat || p.N > 0 {
+			return false
+		}
+	}
+	return true
 }

@@ -386,7 +386,7 @@ func ExampleMAPElites() {
 	// Output:
 	// 4 of 4 cells
 	// cell 0: {"width":4,"depth":1} is off by 0
-	// cell 1: {"width":44,"depth":11} is off by 0
+	// cell 1: {"width":32,"depth":8} is off by 0
 	// cell 2: {"width":48,"depth":12} is off by 0
 	// cell 3: {"width":60,"depth":15} is off by 0
 }

@@ -261,3 +261,69 @@ func TestExperimentBraninCurrin(t *testing.T) {
 		t.Logf("%-7s %.3f ± %.3f  %v a run", m.name, mean, math.Sqrt(sd), time.Since(begin)/time.Duration(seeds))
 	}
 }
+
+// TestExperimentBatch prints the mean regret after 64 evaluations, four at once.
+func TestExperimentBatch(t *testing.T) {
+	for _, f := range smooths[:3] {
+		for _, batch := range []string{"believer", "liar", "explore"} {
+			o := gpOptions(t)
+			o.Batch = batch
+			var regret []float64
+			seeds := gpSeeds(20)
+			for seed := range seeds {
+				s := gpStart(t, o, search.Setup{Space: f.space(), Seed: uint64(seed), Parallel: 4})
+				best := math.Inf(1)
+				for range 16 {
+					ps, err := s.Ask(4)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for _, p := range ps {
+						y := f.f(gpValues(p.Design))
+						best = min(best, y)
+						s.Tell(gpOutcome(p, y))
+					}
+				}
+				regret = append(regret, best-f.least)
+			}
+			slices.Sort(regret)
+			mean := 0.0
+			for _, r := range regret {
+				mean += r / float64(seeds)
+			}
+			t.Logf("%-10s %-9s mean %.4g, median %.4g", f.name, batch, mean, regret[seeds/2])
+		}
+	}
+}
+
+// TestExperimentNoise prints the true loss of the returned design, that of the
+// best posterior mean being unknown outside, by the best measured one, after 60
+// evaluations with noise.
+func TestExperimentNoise(t *testing.T) {
+	f := smooths[1]
+	for _, sd := range []float64{0, 0.05, 0.2} {
+		for name, m := range map[string]search.Method{"gp": gpOptions(t), "tpe": model.TPE{}, "random": sample.Random{}} {
+			mean := 0.0
+			seeds := gpSeeds(20)
+			for seed := range seeds {
+				s := gpStart(t, m, search.Setup{Space: f.space(), Seed: uint64(seed)})
+				r := rng.New(uint64(seed), "noise", 0)
+				least, truth := math.Inf(1), 0.0
+				for range 60 {
+					ps, err := s.Ask(1)
+					if err != nil {
+						t.Fatal(err)
+					}
+					y := f.f(gpValues(ps[0].Design))
+					seen := y + sd*rng.Norm(r)
+					if seen < least {
+						least, truth = seen, y-f.least
+					}
+					s.Tell(gpOutcome(ps[0], seen))
+				}
+				mean += truth / float64(seeds)
+			}
+			t.Logf("noise %.2f %-7s mean regret of the best measured %.3f", sd, name, mean)
+		}
+	}
+}
