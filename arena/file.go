@@ -565,9 +565,9 @@ func withMeasures(text, measures *source.Value) *source.Value {
 // cannot take part. The setup is what the run will give it.
 func (s *Searcher) Method(p *Problem, setup search.Setup) (name string, m search.Method, err error) {
 	if s.Name == "auto" {
-		_, cheap := p.Problem.(problem.Batcher)
+		// A race counts evaluations as if each were dear, whatever stands in for it.
 		name, m, _ = catalog.Auto(catalog.Question{
-			Space: p.Problem.Space(), Objectives: len(p.Goal.Objectives), Trials: p.Trials, Parallel: 1, Cheap: cheap,
+			Space: p.Problem.Space(), Objectives: len(p.Goal.Objectives), Trials: p.Trials, Parallel: 1,
 		})
 		empty, _ := source.Parse(s.path, []byte("{}"))
 		source.Decode(new(source.Report), empty, m)

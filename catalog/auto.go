@@ -6,6 +6,7 @@ import (
 
 	"github.com/daedalus-search/daedalus/search"
 	"github.com/daedalus-search/daedalus/search/evolve"
+	"github.com/daedalus-search/daedalus/search/local"
 	"github.com/daedalus-search/daedalus/search/model"
 	"github.com/daedalus-search/daedalus/search/sample"
 	"github.com/daedalus-search/daedalus/space"
@@ -20,12 +21,13 @@ type Question struct {
 	Cheap      bool // evaluations cost microseconds: tables and formulas
 }
 
-// tpeTrials and tpeTrialsMany are where the sample efficiency of a model stops
-// paying for itself, with one and with several objectives: beyond them
-// evolution has caught up (docs/benchmarks.md, "auto").
+// Where the rules change. The evidence is in bench/arena: TestAutoFollowsEvidence
+// holds the rules to it.
 const (
-	tpeTrials     = 2000
-	tpeTrialsMany = 500
+	gpTrials      = 500  // costly evaluations: where a Gaussian process knows all results
+	gpColumns     = 200  // numbers a design has as features, beyond which its kernel is slow
+	tpeTrials     = 2000 // cheap ones, one objective: where evolution has caught up with tpe
+	tpeTrialsMany = 500  // the same with several objectives
 )
 
 // Auto chooses a search method and says why.
@@ -39,16 +41,54 @@ func Auto(q Question) (name string, m search.Method, reason string) {
 		}
 		return "random", new(sample.Random), fmt.Sprintf("with %d trials, %d at once, there is no time to learn", q.Trials, q.Parallel)
 	}
-	few := q.Trials > 0 && q.Trials <= tpeTrials || q.Trials == 0 && !q.Cheap
-	switch {
-	case few && q.Objectives <= 1:
-		return "tpe", new(model.TPE), fmt.Sprintf("one objective and %s: a model saves evaluations", trials(q.Trials))
-	case few && q.Trials > 0 && q.Trials <= tpeTrialsMany:
-		return "tpe", new(model.TPE), fmt.Sprintf("%d objectives and %d trials: a model saves evaluations", q.Objectives, q.Trials)
-	case q.Objectives <= 1:
-		return "regularized", new(evolve.Regularized), fmt.Sprintf("one objective and %s: evolution scales and keeps exploring", trials(q.Trials))
+	one := q.Objectives <= 1
+	asked := fmt.Sprintf("%d objectives and %s", q.Objectives, trials(q.Trials))
+	if one {
+		asked = "one objective and " + trials(q.Trials)
 	}
-	return "nsga2", new(evolve.NSGA2), fmt.Sprintf("%d objectives and %s: a population spreads along the front", q.Objectives, trials(q.Trials))
+	few := q.Trials > 0 && (q.Trials <= tpeTrialsMany || one && q.Trials <= tpeTrials)
+	switch {
+	case !q.Cheap && (q.Trials == 0 || q.Trials <= gpTrials) && q.Objectives <= 4 && columns(q.Space) <= gpColumns:
+		return "gp", new(model.GP), asked + ": a Gaussian process saves the most evaluations"
+	case few || q.Trials == 0 && !q.Cheap && one:
+		return "tpe", new(model.TPE), asked + ": a model saves evaluations"
+	case one && numeric(q.Space):
+		return "cma-es", new(evolve.CMAES), asked + " in numbers: an evolution strategy learns their scales and slopes"
+	case one:
+		return "local", new(local.LocalSearch), asked + ": climbing with restarts is hard to beat"
+	}
+	return "nsga2", new(evolve.NSGA2), asked + ": a population spreads along the front"
+}
+
+// columns returns how many numbers a design is as features.
+func columns(s *space.Space) int {
+	f, err := s.Features()
+	if err != nil {
+		return gpColumns + 1
+	}
+	return len(f)
+}
+
+// numeric reports whether most decisions are real numbers, or whole ones of long
+// ranges.
+func numeric(s *space.Space) bool {
+	n := 0
+	for _, p := range s.Params() {
+		switch p.Kind {
+		case space.KindFloat:
+			n++
+		case space.KindInt:
+			if p.N > 16 {
+				n++
+			} else {
+				n--
+			}
+		case space.KindGroup, space.KindConst:
+		default:
+			n--
+		}
+	}
+	return n > 0
 }
 
 func trials(n int64) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 
@@ -257,6 +258,7 @@ type booster struct {
 	free           [][]int64
 	leaves         []boostLeaf
 	found          [2][]treeSplit // by column
+	scratch        []boostScratch // by worker
 	cleaned        []float64      // rows without what has no bin, if some row needed that
 }
 
@@ -313,6 +315,7 @@ func newBooster(o Boosted, t *Table, bins *treeBins, pool *treePool, seed uint64
 	}
 	b.rows, b.spare = make([]int32, n), make([]int32, n)
 	b.found[0], b.found[1] = make([]treeSplit, len(t.Columns)), make([]treeSplit, len(t.Columns))
+	b.scratch = make([]boostScratch, pool.workers)
 	b.offset = make([]int, len(t.Columns))
 	for _, j := range bins.live {
 		b.offset[j] = b.size
@@ -475,7 +478,9 @@ func (b *booster) part(rows []int32, at int) {
 	b.leaves[at] = a
 	b.leaves = append(b.leaves, c)
 	if last {
-		b.free = append(b.free, hist)
+		if hist != nil {
+			b.free = append(b.free, hist)
+		}
 		return
 	}
 	small, large := &b.leaves[at], &b.leaves[len(b.leaves)-1]
@@ -506,10 +511,27 @@ func (b *booster) search(rows []int32, leaf, sibling *boostLeaf) {
 	mine := rows[leaf.from:leaf.to]
 	can := func(l *boostLeaf) bool { return l != nil && l.to-l.from >= 2*b.MinLeaf }
 	if !can(leaf) && !can(sibling) {
-		if sibling != nil {
+		if sibling != nil && sibling.hist != nil {
 			b.free = append(b.free, sibling.hist)
 			sibling.hist = nil
 		}
+		return
+	}
+	both := len(mine)
+	if sibling != nil {
+		both += sibling.to - sibling.from
+	}
+	if 2*both*len(b.bins.live) < b.size {
+		// So few rows that it is quicker to look at the bins they are in.
+		b.direct(rows, leaf, 0)
+		if sibling != nil {
+			b.direct(rows, sibling, 1)
+			if sibling.hist != nil {
+				b.free = append(b.free, sibling.hist)
+				sibling.hist = nil
+			}
+		}
+		b.settle(leaf, sibling)
 		return
 	}
 	leaf.hist = b.hist()
@@ -548,17 +570,17 @@ func (b *booster) search(rows []int32, leaf, sibling *boostLeaf) {
 		if sibling == nil {
 			return
 		}
-		both := b.column(sibling.hist, j)
+		rest := b.column(sibling.hist, j)
 		for k, w := range h.words[:c.bins+1] {
-			both.words[k] -= w
+			rest.words[k] -= w
 		}
 		if h.hess != nil {
 			for k, w := range h.hess[:c.bins+1] {
-				both.hess[k] -= w
+				rest.hess[k] -= w
 			}
 		}
 		if can(sibling) {
-			b.scan(both, c, j, &sibling.node, &b.found[1][i])
+			b.scan(rest, c, j, &sibling.node, &b.found[1][i])
 		}
 	}
 	if len(b.columns)*len(mine)+4*b.size < boostAlone {
@@ -573,6 +595,11 @@ func (b *booster) search(rows []int32, leaf, sibling *boostLeaf) {
 			}
 		})
 	}
+	b.settle(leaf, sibling)
+}
+
+// settle takes the best of what was found in each column.
+func (b *booster) settle(leaf, sibling *boostLeaf) {
 	for i := range b.columns {
 		if s := &b.found[0][i]; s.better(&leaf.split) {
 			leaf.split = *s
@@ -583,6 +610,93 @@ func (b *booster) search(rows []int32, leaf, sibling *boostLeaf) {
 			}
 		}
 	}
+}
+
+// A boostScratch is where the bins of few rows are added up and then drawn
+// together, those that hold rows side by side.
+type boostScratch struct {
+	sums, hess   [256]int64 // all 0 between two columns
+	dense, hdens [256]int64
+	bin          [256]int
+}
+
+// direct finds the splits of a leaf of few rows without a histogram.
+func (b *booster) direct(rows []int32, leaf *boostLeaf, side int) {
+	mine := rows[leaf.from:leaf.to]
+	if len(mine) < 2*b.MinLeaf {
+		clear(b.found[side])
+		return
+	}
+	do := func(w, i int) {
+		j := b.columns[i]
+		c := &b.bins.columns[j]
+		bin := b.bins.bin[j]
+		s := &b.scratch[w]
+		var used [4]uint64
+		for _, r := range mine {
+			k := bin[r]
+			s.sums[k] += b.words[r]
+			used[k>>6] |= 1 << (k & 63)
+		}
+		h := treeHist{words: &s.dense}
+		if b.hwords != nil {
+			for _, r := range mine {
+				s.hess[bin[r]] += b.hwords[r]
+			}
+			h.hess = &s.hdens
+		}
+		n := 0
+		for k, u := range used {
+			for ; u != 0; u &= u - 1 {
+				at := k<<6 + bits.TrailingZeros64(u)
+				s.bin[n&255] = at
+				s.dense[n&255], s.sums[at&255] = s.sums[at&255], 0
+				s.hdens[n&255], s.hess[at&255] = s.hess[at&255], 0
+				n++
+			}
+		}
+		b.found[side][i] = treeSplit{}
+		if n < 2 {
+			return
+		}
+		few := treeColumn{bins: n, kinds: c.kinds}
+		if s.bin[n-1] == c.bins {
+			few.bins, few.none = n-1, true
+		}
+		found := &b.found[side][i]
+		b.scan(h, &few, j, &leaf.node, found)
+		switch {
+		case found.gain == 0:
+		case found.kinds:
+			set := found.set
+			found.set = [4]uint64{}
+			for k := range few.bins {
+				if set[k>>6]>>(k&63)&1 == 1 {
+					at := s.bin[k]
+					found.set[at>>6] |= 1 << (at & 63)
+				}
+			}
+		default:
+			at := found.cut
+			found.cut = s.bin[at]
+			found.gap = found.cut
+			if at+1 < few.bins {
+				found.gap = s.bin[at+1] - 1
+			}
+		}
+	}
+	if 8*len(b.columns)*len(mine) < boostAlone {
+		for i := range b.columns {
+			do(0, i)
+		}
+		return
+	}
+	const chunk = 16
+	b.pool.each((len(b.columns)+chunk-1)/chunk, func(w, k int) {
+		for i := k * chunk; i < min((k+1)*chunk, len(b.columns)); i++ {
+			do(w, i)
+		}
+	})
 }
 
 func (b *booster) scan(h treeHist, c *treeColumn, j int32, node *treeNodeSum, best *treeSplit) {

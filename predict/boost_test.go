@@ -26,11 +26,37 @@ func TestBoostedLaws(t *testing.T) {
 		"rank":       {predict.Boosted{Loss: predict.Rank}, []predicttest.Option{predicttest.Ranks()}},
 		"lambdarank": {predict.Boosted{Loss: predict.LambdaRank}, []predicttest.Option{predicttest.Ranks()}},
 	} {
+		if (raceOn || testing.Short()) && name != "default" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			predicttest.Run(t, c.o, c.options...)
 		})
 	}
+}
+
+// BenchmarkBoostedSmall is what a search fits again and again.
+func BenchmarkBoostedSmall(b *testing.B) {
+	tb := wideTable(200, 20)
+	for b.Loop() {
+		if _, err := (predict.Boosted{}).Fit(b.Context(), tb, 1); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkBoostedPredict(b *testing.B) {
+	tb := wideTable(10_000, 20)
+	m, err := predict.Boosted{}.Fit(b.Context(), tb, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	out := make([]float64, tb.Rows())
+	for b.Loop() {
+		m.Predict(tb.X, out, nil)
+	}
+	b.ReportMetric(float64(b.N)*float64(tb.Rows())/b.Elapsed().Seconds(), "rows/s")
 }
 
 func BenchmarkBoostedFit(b *testing.B) {

@@ -12,12 +12,18 @@ import (
 
 func TestConformalLaws(t *testing.T) {
 	quick := predict.Boosted{Trees: 30}
+	if raceOn {
+		quick.Trees = 8
+	}
 	for name, c := range map[string]predict.Conformal{
 		"cv+":        {Learner: quick, Folds: 4},
 		"split":      {Learner: quick, Split: true, Level: 0.8},
 		"normalised": {Learner: predict.Forest{Trees: 15}, Folds: 3, Normalised: true},
 		"both":       {Learner: predict.Forest{Trees: 15}, Split: true, Normalised: true, Level: 0.75},
 	} {
+		if (raceOn || testing.Short()) && name != "cv+" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			predicttest.Run(t, c, predicttest.AtLeast(9))
@@ -53,7 +59,12 @@ func TestConformalCovers(t *testing.T) {
 			t.Parallel()
 			held, all := 0.0, 0.0
 			narrow, wide := 0.0, 0.0
-			for seed := range uint64(40) {
+			tables := uint64(40)
+			if raceOn || testing.Short() {
+				tables = 6
+				c.least, c.most = c.least-0.04, c.most+0.04
+			}
+			for seed := range tables {
 				tb, probe := table(150, seed), table(100, 1000+seed)
 				m, err := c.o.Fit(t.Context(), tb, seed)
 				if err != nil {

@@ -14,6 +14,12 @@ func TestBaggedLaws(t *testing.T) {
 		"columns":   {Learner: predict.Boosted{Trees: 60, MinLeaf: 2}, Members: 6, ColumnShare: 0.8},
 		"forests":   {Learner: predict.Forest{Trees: 10}, Members: 3},
 	} {
+		if (raceOn || testing.Short()) && name != "default" {
+			continue
+		}
+		if raceOn {
+			c.Members = 2
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			predicttest.Run(t, c)

@@ -69,10 +69,6 @@ type GP struct {
 	// rows fitted becomes that.
 	Unit bool `yaml:"-"`
 
-	// Quiet says that targets are believed to have next to no noise, unless rows
-	// insist: the centre of the prior is 1e-6 of the variance instead of 0.01.
-	Quiet bool `yaml:"-"`
-
 	// Optional marks columns of numbers that can be missing even if no row
 	// misses them yet.
 	Optional []bool `yaml:"-"`

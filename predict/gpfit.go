@@ -66,9 +66,6 @@ func newGPPrior(o *GP, form *gpForm) gpPrior {
 		q.pick = ln(1.5 / float64(max(form.cats, 1)))
 		q.pickW = 0.125
 	}
-	if o.Quiet {
-		q.noise, q.noiseW = ln(1e-6), 0.5/9
-	}
 	if o.Noise > 0 {
 		q.noise, q.lowNoise, q.highNoise = ln(o.Noise), ln(o.Noise), ln(o.Noise)
 	}

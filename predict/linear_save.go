@@ -183,6 +183,7 @@ func plainKinds() []saveRow {
 		plainRow[retModel](),
 		plainRow[stackModel](),
 		plainRow[transferModel](),
+		plainRow[bosModel](),
 	}
 }
 

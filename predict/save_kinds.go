@@ -5,7 +5,7 @@ import "slices"
 // saveKinds is the table of models that can be saved. A model that is to be
 // saved has a row here and the methods of savedModel.
 func saveKinds() []saveRow {
-	return slices.Concat(plainKinds(), treeKinds())
+	return slices.Concat(plainKinds(), treeKinds(), gpKinds())
 }
 
 // What loaded models expect of rows; see wideModel.

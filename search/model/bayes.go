@@ -49,7 +49,8 @@ import (
 // better than three quarters of the others.
 //
 // Proposals that are being evaluated are believed to come out as the model
-// expects (kriging believer), so that the next one goes elsewhere.
+// expects (kriging believer), so that the next one goes elsewhere; and with one
+// objective most of them explore.
 //
 // A proposal that was made before, or one equivalent to it, is never made again
 // until the space is exhausted; a space of up to 65,536 designs ends with
@@ -98,11 +99,12 @@ type GP struct {
 	// Kappa is the weight of the standard deviation in ucb; 0 means 1.8.
 	Kappa float64 `yaml:"kappa" default:"1.8" min:">0" max:"100" doc:"weight of the standard deviation in ucb"`
 
-	// Batch says how proposals at once are kept apart: "believer" takes the
-	// pending ones to come out as expected, "liar" as good as the best so far,
-	// "explore" makes all but the first where least is known among what may
-	// still be best (GP-UCB-PE, Contal et al. 2013).
-	Batch string `yaml:"batch" default:"believer" oneof:"believer liar explore" doc:"pending proposals: believer expects what the model says, liar the best so far, explore looks where least is known"`
+	// Batch says how proposals at once are kept apart: "explore", the default,
+	// makes three of four of those that are not the first where least is known
+	// among what may still be best (GP-UCB-PE, Contal et al. 2013), "believer"
+	// takes the pending ones to come out as expected, "liar" as good as the best
+	// so far. With several objectives explore is believer.
+	Batch string `yaml:"batch" default:"explore" oneof:"explore believer liar" doc:"pending proposals: explore looks where least is known, believer expects what the model says, liar the best so far"`
 }
 
 // New makes a searcher. It accepts every space, limits, and any number of
@@ -161,7 +163,7 @@ func (o GP) New(setup search.Setup) (search.Searcher, error) {
 			o.Warp = "none"
 		}
 	}
-	oneOf("batch", &o.Batch, "believer", "liar", "explore")
+	oneOf("batch", &o.Batch, "explore", "believer", "liar")
 	if !(o.Noise >= 0 && o.Noise <= 1) {
 		fail("noise", o.Noise, "a share of the variance, 0 to 1")
 	}
@@ -611,7 +613,7 @@ func (b *bayes) make(m *bayesModel, rows []int, y []float64, learn bool) {
 	case learn || m.gp == nil:
 		o := predict.GP{
 			Kernel: b.Kernel, Prior: b.Prior, InputWarp: b.InputWarp, Noise: b.Noise,
-			Rows: 5000, FitRows: bayesFit, Unit: true, Quiet: m != &b.feasible, Optional: b.optional, Tie: b.tie, Warm: m.gp, Restarts: 2,
+			Rows: 5000, FitRows: bayesFit, Unit: true, Optional: b.optional, Tie: b.tie, Warm: m.gp, Restarts: 2,
 		}
 		if m.gp == nil {
 			o.Restarts = 3

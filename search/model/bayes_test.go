@@ -15,23 +15,11 @@ import (
 
 func TestGPLaws(t *testing.T) {
 	t.Parallel()
-	small := model.GP{Candidates: 12, Rows: 20}
-	other := small
-	other.Kernel, other.Warp, other.InputWarp, other.Prior, other.Batch = "product", "power", true, "vizier", "explore"
-	methods := map[string]model.GP{"default": small, "other": other}
+	small, trials := model.GP{Candidates: 12, Rows: 20}, 1600
 	if gpRace || testing.Short() {
-		delete(methods, "other") // nothing here is concurrent
+		trials = 0 // measures time
 	}
-	for name, o := range methods {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			trials := 2000
-			if name != "default" || gpRace {
-				trials = 0
-			}
-			searchtest.Run(t, o, searchtest.Trials(trials))
-		})
-	}
+	searchtest.Run(t, small, searchtest.Trials(trials))
 }
 
 func TestGPOptions(t *testing.T) {
@@ -116,6 +104,42 @@ func TestGPLimits(t *testing.T) {
 	// Random designs come to 1.3 or so.
 	if best > 1.15 {
 		t.Errorf("the best feasible loss is %v, want about 1.1", best)
+	}
+}
+
+// Every combination of options runs, on numbers, categories and conditions.
+func TestGPVariants(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []searchtest.Kind{searchtest.Flat, searchtest.Conditional} {
+		sp := searchtest.Space(kind)
+		for i, o := range []model.GP{
+			{Acquisition: "ucb", Kernel: "product"}, {Warp: "power", InputWarp: true}, {Warp: "none", Prior: "vizier"},
+			{Batch: "believer", Noise: 0.01}, {Batch: "liar"}, {Acquisition: "parego"}, {Acquisition: "ehvi"}, {Acquisition: "nehvi"},
+		} {
+			o.Candidates = 40
+			setup := search.Setup{Space: sp, Seed: uint64(i), Objectives: 1}
+			if i >= 5 {
+				setup.Objectives = 2
+			}
+			s := gpStart(t, o, setup)
+			r := rng.New(uint64(i), "variants", 0)
+			modelled := 0
+			for range 12 {
+				ps, err := s.Ask(2)
+				if err != nil {
+					t.Fatalf("%+v: %v", o, err)
+				}
+				for _, p := range ps {
+					if p.Operator == "gp" {
+						modelled++
+					}
+					s.Tell(gpOutcome(p, []float64{r.Float64(), r.Float64()}[:setup.Objectives]...))
+				}
+			}
+			if modelled < 10 {
+				t.Errorf("%+v: %d of 24 proposals come from the model", o, modelled)
+			}
+		}
 	}
 }
 

@@ -6,6 +6,11 @@
 // draws candidates around the good ones and proposes the one that looks most
 // like a good design and least like a bad one.
 //
+// [GP] is Bayesian optimisation: a Gaussian process for each objective says what
+// designs may be worth and how sure that is, and the design from which most is to
+// be expected is proposed. It needs the fewest evaluations and takes tens of
+// milliseconds for each.
+//
 //	s, err := model.TPE{}.New(search.Setup{Space: sp, Seed: 7})
 //	for range 100 {
 //		p, err := s.Ask(1)

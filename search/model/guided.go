@@ -31,7 +31,8 @@ type plan struct {
 	random     float64     // share of proposals drawn from the prior
 	enumerate  int         // spaces up to this size are predicted as a whole; 0: never
 	inner      func(search.Setup) (search.Searcher, error)
-	evals      int // predicted evaluations of the inner search
+	evals      int   // predicted evaluations of the inner search
+	gobi       *gobi // candidates by descent
 }
 
 // A guided searcher measures a few designs, learns to predict the rest, and
@@ -123,11 +124,17 @@ func (g *guided) next() (search.Proposal, error) {
 			return search.Proposal{}, err
 		}
 	}
+	if g.gobi != nil && g.models != nil && g.r.Float64() < g.gobi.unsure/(1-g.random) {
+		if d, ok := g.unknown(); ok {
+			return g.Propose(d, "unknown"), nil
+		}
+	}
 	for len(g.queue) > 0 {
 		c := g.queue[len(g.queue)-1]
 		g.queue = g.queue[:len(g.queue)-1]
 		if !g.Seen(c.design) {
-			p := g.Propose(c.design, g.name, c.parents...)
+			p := g.Propose(c.design, cmp.Or(c.operator, g.name), c.parents...)
+			p.Why = c.why
 			return p, nil
 		}
 	}
@@ -143,10 +150,26 @@ func (g *guided) draw() (search.Proposal, error) {
 			return search.Proposal{}, err
 		}
 		if g.setup.Admit == nil || g.setup.Admit(d) {
-			break
+			return g.Propose(d, "random"), nil
+		}
+	}
+	if g.pool.all { // then there is no need of luck
+		if admitted := g.open(); len(admitted) > 0 {
+			d = g.pool.designs[admitted[g.r.IntN(len(admitted))]]
 		}
 	}
 	return g.Propose(d, "random"), nil
+}
+
+// open returns the designs of the pool that may be proposed.
+func (g *guided) open() []int {
+	var out []int
+	for i, d := range g.pool.designs {
+		if !g.Seen(d) && (g.setup.Admit == nil || g.setup.Admit(d)) {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // every is how many results come between two fits: few at first, then a share of

@@ -22,14 +22,17 @@ const (
 	pickThompson                    // by one draw of each candidate's distribution (BANANAS' independent Thompson sampling)
 	pickEI                          // by the expected improvement
 	pickUCB                         // by the mean less one standard deviation
+	pickBound                       // by the bound of a [predict.Gradient]
 	pickUniform                     // at random among the top best means (WeakNAS)
 )
 
 // A choice is a candidate that the last ranking promises something of.
 type choice struct {
-	design  space.Design
-	parents []int64
-	worth   float64 // larger is better
+	design   space.Design
+	parents  []int64
+	worth    float64 // larger is better
+	operator string  // "": the name of the method
+	why      string
 }
 
 // A pool is designs with their rows and what is predicted of them.
@@ -62,7 +65,11 @@ func (g *guided) predict(rows []float64, n int) predicted {
 	x := predicted{n: n}
 	for _, m := range g.models {
 		mean, sd := make([]float64, n), make([]float64, n)
-		m.Predict(rows, mean, sd)
+		if b, ok := m.(predict.Gradient); ok && g.pick == pickBound {
+			b.Parts(rows, mean, make([]float64, n), sd)
+		} else {
+			m.Predict(rows, mean, sd)
+		}
 		for i, v := range sd {
 			if !(v > 0) {
 				sd[i] = 0 // unknown
@@ -81,9 +88,17 @@ func (g *guided) predict(rows []float64, n int) predicted {
 func (g *guided) rank() error {
 	g.ranked = len(g.scores)
 	g.queue = g.queue[:0]
+	if g.gobi != nil {
+		return g.descend()
+	}
 	if g.inner != nil && !g.pool.all {
 		return g.search()
 	}
+	return g.evolve()
+}
+
+// evolve fills the queue from the whole space, or from designs bred for it.
+func (g *guided) evolve() error {
 	if !g.pool.all {
 		if err := g.breed(); err != nil {
 			return err
@@ -119,6 +134,9 @@ const (
 // what they are worth.
 func (g *guided) judge(x predicted, from int) {
 	weights := g.weights(len(x.mean))
+	if g.gobi != nil && len(g.gobi.weights) == len(weights) {
+		weights = g.gobi.weights
+	}
 	z := make([]float64, len(x.mean))
 	for i := range x.n {
 		d := g.pool.designs[from+i]
@@ -131,6 +149,8 @@ func (g *guided) judge(x predicted, from int) {
 				z[j] = m + float64(sd*rng.Norm(g.r))
 			case g.pick == pickUCB:
 				z[j] = m - sd
+			case g.pick == pickBound:
+				z[j] = m - float64(g.gobi.kappa*sd)
 			case g.pick == pickEI && len(z) > 1:
 				z[j] = m - float64(0.5*sd)
 			default:
