@@ -468,7 +468,6 @@ type judge struct {
 	row    *Row
 	points []int64 // checkpoints
 	next   int
-	sign   float64
 
 	best   float64
 	design space.Design

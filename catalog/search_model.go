@@ -33,6 +33,12 @@ func modelRows() []Searcher {
 			Options: func() search.Method { return new(model.BANANAS) },
 		},
 		{
+			Name: "boshnas", Doc: "a surrogate with gradients, and descent to the design it promises most of", Source: "Tuli, Dedhia, Tuli and Jha 2023 (FlexiBERT)",
+			Spaces: "all", Objectives: "any", Cost: "0.2–0.5 s; learns from at most 500 results",
+			Advice:  "architectures that take minutes and more to train, tens of trials",
+			Options: func() search.Method { return new(model.BOSHNAS) },
+		},
+		{
 			Name: "weaknas", Doc: "boosted trees, and draws from what they predict to be best", Source: "Wu et al. 2021",
 			Spaces: "all", Objectives: "any", Cost: "ms; learns from at most 2,000 results",
 			Advice:  "cell spaces and tables of up to 65,536 designs, hundreds of trials",

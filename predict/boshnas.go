@@ -51,7 +51,10 @@ type Gradient interface {
 // the first net has the direct way from columns to output that nets of [MLP]
 // have. Hidden units of the first net are rectified, whose moments are exact.
 //
-// A fit with the defaults takes about 0.15 s, however many rows there are.
+// Of 100 rows and more each net holds a fifth out and keeps the weights that
+// predict these best; fewer are all trained on, which makes μ better (root mean
+// square error 0.46 instead of 0.67 on a curved function of 40 rows) and σₐ too
+// small. A fit with the defaults takes about 0.15 s, however many rows there are.
 type BOSHNAS struct {
 	// Width of both hidden layers of the first net, and of the second of the
 	// others, whose first is twice as wide; 0 means 32.
@@ -60,8 +63,8 @@ type BOSHNAS struct {
 	Steps int `yaml:"steps" default:"300" min:"1" max:"1000000" doc:"batches a net sees at most"`
 	// Batch is the number of rows of one step; 0 means 32.
 	Batch int `yaml:"batch" default:"32" min:"1" max:"65536" doc:"rows of a step"`
-	// Rate is the first learning rate, of the teacher's twice that; 0 means 0.005.
-	Rate float64 `yaml:"rate" default:"0.005" min:">0" max:"10" doc:"first learning rate"`
+	// Rate is the first learning rate, of the teacher's twice that; 0 means 0.01.
+	Rate float64 `yaml:"rate" default:"0.01" min:">0" max:"10" doc:"first learning rate"`
 	// Dropout is the share of the teacher's units left out; 0 means 0.3.
 	Dropout float64 `yaml:"dropout" default:"0.3" min:">0" max:"0.9" doc:"share of the teacher's units left out"`
 	// Passes is how often the teacher is asked; 0 means 10.
@@ -80,7 +83,7 @@ func (o BOSHNAS) check() error {
 	count("batch", o.Batch, 1, 65536, 32)
 	count("passes", o.Passes, 2, 1000, 10)
 	if !(o.Rate >= 0 && o.Rate <= 10) {
-		errs = append(errs, fmt.Errorf("boshnas: rate: found %v, want a number above 0 and at most 10, or 0 for 0.005", o.Rate))
+		errs = append(errs, fmt.Errorf("boshnas: rate: found %v, want a number above 0 and at most 10, or 0 for 0.01", o.Rate))
 	}
 	if !(o.Dropout >= 0 && o.Dropout <= 0.9) {
 		errs = append(errs, fmt.Errorf("boshnas: dropout: found %v, want a share above 0 and at most 0.9, or 0 for 0.3", o.Dropout))
@@ -106,9 +109,13 @@ func (o BOSHNAS) Fit(ctx context.Context, t *Table, seed uint64) (Model, error) 
 	for i := range y {
 		y[i] = (t.Y[i] - mean) / sd
 	}
+	holdout := 0.2
+	if len(y) < bosFew {
+		holdout = -1
+	}
 	course := func(rate float64) *mlpCourse {
 		return &mlpCourse{
-			o: MLP{Steps: cmp.Or(o.Steps, 300), Batch: o.Batch, Rate: float64(cmp.Or(o.Rate, 0.005) * rate), Holdout: 0.2}.defaults(),
+			o: MLP{Steps: cmp.Or(o.Steps, 300), Batch: o.Batch, Rate: float64(cmp.Or(o.Rate, 0.01) * rate), Holdout: holdout}.defaults(),
 			x: x, y: y, w: w, width: f.Width,
 		}
 	}
@@ -139,6 +146,9 @@ func (o BOSHNAS) Fit(ctx context.Context, t *Table, seed uint64) (Model, error) 
 	}
 	return m, nil
 }
+
+// bosFew is how many rows are too few to hold any out.
+const bosFew = 100
 
 // bosNet is a teacher or a student.
 func bosNet(r *rand.Rand, in, width int, dropout float64) *mlpTrainee {

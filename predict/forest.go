@@ -138,6 +138,13 @@ func (o Forest) Fit(ctx context.Context, t *Table, seed uint64) (Model, error) {
 		return nil, err
 	}
 	out := newTreeForest(t, bins)
+	nodes, leaves := 0, 0
+	for _, f := range trees {
+		nodes += len(f.nodes)
+		leaves += len(f.values)
+	}
+	out.nodes, out.covers = make([]treeNode, 0, nodes), make([]float64, 0, nodes)
+	out.values, out.variances, out.leafCover = make([]float64, 0, leaves), make([]float64, 0, leaves), make([]float64, 0, leaves)
 	for _, f := range trees {
 		out.append(f)
 	}
@@ -180,7 +187,7 @@ const forestFiner = 16
 func newForestFine(t *Table, j, bins int) forestFine {
 	d := len(t.Columns)
 	step := max(1, t.Rows()/treeBinSample)
-	var values []float64
+	values := make([]float64, 0, t.Rows()/step+1)
 	for i := 0; i < t.Rows(); i += step {
 		if x := t.X[i*d+j]; x == x {
 			values = append(values, x)

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/daedalus-search/daedalus/metric"
@@ -208,13 +207,4 @@ func meanQuality(tb testing.TB, t *Table, l Learner, n, test, seeds int) (q qual
 		q.add(judge(m, held), seeds)
 	}
 	return q
-}
-
-// dataBusy runs f for 0, …, n−1 on all cores.
-func dataBusy(n int, f func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { f(i) })
-	}
-	wg.Wait()
 }

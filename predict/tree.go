@@ -116,8 +116,13 @@ func treeFind(cuts []float64, x float64) int {
 // if there are few enough, otherwise so that bins hold about equally many,
 // where a value that fills a bin gets one of its own.
 func treeCuts(sorted []float64, maxBins int) []float64 {
-	var values []float64
-	var counts []int
+	different := 0
+	for i, x := range sorted {
+		if i == 0 || x != sorted[i-1] {
+			different++
+		}
+	}
+	values, counts := make([]float64, 0, different), make([]int, 0, different)
 	for i, x := range sorted {
 		if i == 0 || x != values[len(values)-1] {
 			values, counts = append(values, x), append(counts, 0)

@@ -196,7 +196,7 @@ func TestGPRefit(t *testing.T) {
 		}
 		return out.String()
 	}
-	if run() != run() {
+	if first, again := run(), run(); first != again {
 		t.Error("the same calls gave other proposals")
 	}
 }

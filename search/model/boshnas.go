@@ -20,7 +20,8 @@ import (
 // bound).
 //
 // After Initial random designs a proposal is one of three. Mostly, Starts points,
-// half of them the best designs so far and half random, go down μ − Kappa·σ for
+// half of them the best designs so far and half the best by the bound of 64
+// random ones, go down μ − Kappa·σ for
 // at most Descent steps of Adam within the range of each column, and each end is
 // replaced by the nearest design; the least bound of these is proposed as "gobi",
 // and [search.Proposal.Why] says how far away the end was, as the sum of absolute
@@ -100,6 +101,7 @@ const (
 	gobiRate  = 0.05 // of Adam, of the range of a column
 	gobiStill = 1e-5 // change of a bound that is none, of its size …
 	gobiCalm  = 5    // … in so many steps that end a descent
+	gobiTried = 64   // random designs the best of which are starts
 	gobiDrawn = 256  // designs of which the one least known is sought
 )
 
@@ -120,7 +122,8 @@ func (g *guided) box() {
 	}
 }
 
-// bound writes the bound of rows, as one loss, and its gradient.
+// bound writes the bound of rows, as one loss, and its gradient if grad is not
+// nil.
 func (g *guided) bound(rows, weights, value, grad []float64) {
 	if len(g.models) == 1 {
 		g.models[0].(predict.Gradient).Bound(rows, 0, g.gobi.kappa, value, grad)
@@ -129,7 +132,10 @@ func (g *guided) bound(rows, weights, value, grad []float64) {
 	n, width := len(value), len(rows)/len(value)
 	values, grads := make([][]float64, len(g.models)), make([][]float64, len(g.models))
 	for j, m := range g.models {
-		values[j], grads[j] = make([]float64, n), make([]float64, len(rows))
+		values[j], grads[j] = make([]float64, n), make([]float64, len(grad))
+		if grad == nil {
+			grads[j] = nil
+		}
 		m.(predict.Gradient).Bound(rows, 0, g.gobi.kappa, values[j], grads[j])
 	}
 	clear(grad)
@@ -143,6 +149,9 @@ func (g *guided) bound(rows, weights, value, grad []float64) {
 			}
 		}
 		value[i] = g.scalar(z, weights)
+		if grad == nil {
+			continue
+		}
 		for j := range z {
 			by := 0.05
 			if j == at {
@@ -154,6 +163,43 @@ func (g *guided) bound(rows, weights, value, grad []float64) {
 			}
 		}
 	}
+}
+
+// begin returns where descents start: every other one at one of the best designs
+// so far, the others at those of some random designs that have the least bound.
+func (g *guided) begin(weights []float64) (x []float64, parents [][]int64, err error) {
+	width := len(g.encoder.Columns())
+	elite := g.elite()
+	elite = elite[:min(len(elite), (g.gobi.starts+1)/2)]
+	for _, i := range elite {
+		x, parents = append(x, g.rows[i*width:(i+1)*width]...), append(parents, []int64{g.ids[i]})
+	}
+	var rows []float64
+	n := max(gobiTried, g.gobi.starts)
+	for range n {
+		if g.pool.all {
+			i := g.r.IntN(len(g.pool.designs))
+			rows = append(rows, g.pool.rows[i*width:(i+1)*width]...)
+			continue
+		}
+		d, err := g.space.Sample(g.r)
+		if err != nil {
+			return nil, nil, err
+		}
+		if rows, err = g.encoder.Encode(rows, d); err != nil {
+			return nil, nil, err
+		}
+	}
+	value, order := make([]float64, n), make([]int, n)
+	g.bound(rows, weights, value, nil)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(value[a], value[b]) })
+	for _, i := range order[:g.gobi.starts-len(elite)] {
+		x, parents = append(x, rows[i*width:(i+1)*width]...), append(parents, nil)
+	}
+	return x, parents, nil
 }
 
 // slide moves rows down the bound, by Adam, until none changes any more.
@@ -247,31 +293,13 @@ func (g *guided) descend() error {
 		return g.evolve() // no design can be made of numbers
 	}
 	g.box()
-	elite := g.elite()
-	var x []float64
-	var parents [][]int64
-	for k := range g.gobi.starts {
-		if k%2 == 0 && k/2 < len(elite) {
-			i := elite[k/2]
-			x, parents = append(x, g.rows[i*width:(i+1)*width]...), append(parents, []int64{g.ids[i]})
-			continue
-		}
-		if g.pool.all {
-			i := g.r.IntN(len(g.pool.designs))
-			x, parents = append(x, g.pool.rows[i*width:(i+1)*width]...), append(parents, nil)
-			continue
-		}
-		d, err := g.space.Sample(g.r)
-		if err != nil {
-			return err
-		}
-		if x, err = g.encoder.Encode(x, d); err != nil {
-			return err
-		}
-		parents = append(parents, nil)
+	x, parents, err := g.begin(weights)
+	if err != nil {
+		return err
 	}
 	g.slide(x, weights, len(parents))
-	var found pool
+	found := pool{known: map[space.Design]bool{}}
+	mutated := fmt.Sprintf("descent of μ − %gσ, snapped and mutated", g.gobi.kappa)
 	notes := map[space.Design]string{}
 	lost := false // a descent led to nothing that can be proposed
 	for k := range parents {
@@ -284,16 +312,20 @@ func (g *guided) descend() error {
 			continue
 		}
 		notes[at.design] = fmt.Sprintf("descent of μ − %gσ, snapped by %.3g over %d columns", g.gobi.kappa, at.away, width)
+		found.known[at.design] = true
 		found.designs, found.parents, found.rows = append(found.designs, at.design), append(found.parents, parents[k]), append(found.rows, at.row...)
 	}
 	saved := g.pool
 	if len(found.designs) > 0 {
 		g.pool = found
 		g.judge(g.predict(found.rows, len(found.designs)), 0)
+		if !saved.all {
+			g.climb() // what rounding lost is regained
+		}
 		g.pool = saved
 	}
 	for i := range g.queue {
-		g.queue[i].operator, g.queue[i].why = "gobi", notes[g.queue[i].design]
+		g.queue[i].operator, g.queue[i].why = "gobi", cmp.Or(notes[g.queue[i].design], mutated)
 		lost = lost || g.queue[i].worth < -unlikely/2
 	}
 	if !lost && len(g.queue) > 0 {

@@ -107,22 +107,27 @@ func (g *guided) evolve() error {
 	x := g.predict(g.pool.rows, len(g.pool.designs))
 	g.judge(x, 0)
 	if !g.pool.all {
-		// Climb: children of the most promising ones may promise more.
-		for range climbs {
-			from := len(g.pool.designs)
-			g.top(parentsOfClimb)
-			for k := range g.queue {
-				c := g.queue[len(g.queue)-1-k]
-				for range g.candidates / 8 / parentsOfClimb {
-					g.candidate(g.space.Mutate(g.r, c.design, space.Mutation{Sites: 1 + g.r.IntN(2)}), c.parents)
-				}
-			}
-			width := len(g.encoder.Columns())
-			g.judge(g.predict(g.pool.rows[from*width:], len(g.pool.designs)-from), from)
-		}
+		g.climb()
 	}
 	g.top(max(4*g.every(), 64))
 	return nil
+}
+
+// climb adds children of the most promising designs, and theirs, which may
+// promise more.
+func (g *guided) climb() {
+	for range climbs {
+		from := len(g.pool.designs)
+		g.top(parentsOfClimb)
+		for k := range g.queue {
+			c := g.queue[len(g.queue)-1-k]
+			for range g.candidates / 8 / parentsOfClimb {
+				g.candidate(g.space.Mutate(g.r, c.design, space.Mutation{Sites: 1 + g.r.IntN(2)}), c.parents)
+			}
+		}
+		width := len(g.encoder.Columns())
+		g.judge(g.predict(g.pool.rows[from*width:], len(g.pool.designs)-from), from)
+	}
 }
 
 const (
