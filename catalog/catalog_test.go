@@ -109,6 +109,7 @@ func TestAuto(t *testing.T) {
 	t.Parallel()
 	small := space.MustNew(space.Int("n", 1, 10))
 	wide := space.MustNew(space.Float("x", 0, 1), space.Float("y", 0, 1))
+	words := space.MustNew(space.Subset("s", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q"), space.Bool("b"))
 	open := space.MustNew(space.Grammar("g", "S", space.Rule("S", space.Use("a"), space.Use("S", "b").P(0.4))))
 	for name, tc := range map[string]struct {
 		q    catalog.Question
@@ -117,12 +118,15 @@ func TestAuto(t *testing.T) {
 		"small space":             {catalog.Question{Space: small, Objectives: 1, Trials: 50}, "grid"},
 		"one round":               {catalog.Question{Space: wide, Objectives: 1, Trials: 16, Parallel: 8}, "sobol"},
 		"one round of a grammar":  {catalog.Question{Space: open, Objectives: 1, Trials: 16, Parallel: 8}, "random"},
-		"few trials":              {catalog.Question{Space: wide, Objectives: 1, Trials: 100}, "tpe"},
-		"many trials":             {catalog.Question{Space: wide, Objectives: 1, Trials: 100_000}, "regularized"},
-		"unbounded and expensive": {catalog.Question{Space: wide, Objectives: 1}, "tpe"},
-		"unbounded and cheap":     {catalog.Question{Space: wide, Objectives: 1, Cheap: true}, "regularized"},
+		"few trials":              {catalog.Question{Space: wide, Objectives: 1, Trials: 100}, "gp"},
+		"few cheap trials":        {catalog.Question{Space: wide, Objectives: 1, Trials: 100, Cheap: true}, "tpe"},
+		"many trials":             {catalog.Question{Space: wide, Objectives: 1, Trials: 100_000}, "cma-es"},
+		"many trials of words":    {catalog.Question{Space: words, Objectives: 1, Trials: 100_000}, "local"},
+		"unbounded and expensive": {catalog.Question{Space: wide, Objectives: 1}, "gp"},
+		"unbounded and cheap":     {catalog.Question{Space: wide, Objectives: 1, Cheap: true}, "cma-es"},
 		"a front":                 {catalog.Question{Space: wide, Objectives: 2, Trials: 5000}, "nsga2"},
-		"a front, few trials":     {catalog.Question{Space: wide, Objectives: 2, Trials: 200}, "tpe"},
+		"a front, few trials":     {catalog.Question{Space: wide, Objectives: 2, Trials: 200}, "gp"},
+		"five objectives":         {catalog.Question{Space: wide, Objectives: 5, Trials: 200}, "tpe"},
 	} {
 		got, m, reason := catalog.Auto(tc.q)
 		if got != tc.want || m == nil || reason == "" {

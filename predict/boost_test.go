@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/daedalus-search/daedalus/internal/rng"
+	"github.com/daedalus-search/daedalus/internal/source"
 	"github.com/daedalus-search/daedalus/predict"
 	"github.com/daedalus-search/daedalus/predict/predicttest"
 )
@@ -372,5 +373,23 @@ func TestBadOptions(t *testing.T) {
 		if _, err := l.Fit(t.Context(), tb, 1); err == nil {
 			t.Errorf("%+v was accepted", l)
 		}
+	}
+}
+
+// TestOptionsFromYAML: options can stand in study files.
+func TestOptionsFromYAML(t *testing.T) {
+	for _, into := range []any{&predict.Boosted{}, &predict.Forest{}, &predict.Bagged{}, &predict.Conformal{}} {
+		v, r := source.Parse("options", []byte("{}"))
+		if r == nil {
+			r = &source.Report{}
+		}
+		if !source.Decode(r, v, into) {
+			t.Errorf("%T: %v", into, r.Err())
+		}
+	}
+	var b predict.Boosted
+	v, _ := source.Parse("options", []byte("{loss: rank, trees: 7, row_share: 0.5}"))
+	if r := (&source.Report{}); !source.Decode(r, v, &b) || b.Loss != predict.Rank || b.Trees != 7 || b.RowShare != 0.5 {
+		t.Errorf("%+v: %v", b, r.Err())
 	}
 }

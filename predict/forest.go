@@ -35,7 +35,8 @@ type Forest struct {
 	// Trees is how many trees are grown; 0 means 100.
 	Trees int `yaml:"trees" min:"0" max:"100000" doc:"trees; 0 means 100"`
 	// MinLeaf is the least rows in a leaf, counted as often as they were drawn; 0
-	// means 3, as SMAC does.
+	// means 3, as SMAC does, which knows its variance best. Targets without noise
+	// are predicted a few hundredths better with 1.
 	MinLeaf int `yaml:"min_leaf" min:"0" doc:"least rows in a leaf; 0 means 3"`
 	// MinSplit is the least rows of a node that is parted; 0 means 3.
 	MinSplit int `yaml:"min_split" min:"0" doc:"least rows of a node that is parted; 0 means 3"`

@@ -9,7 +9,7 @@ import (
 
 func TestBaggedLaws(t *testing.T) {
 	for name, c := range map[string]predict.Bagged{
-		"default":   {},
+		"default":   {Members: 3},
 		"bootstrap": {Learner: predict.Boosted{Trees: 30}, Members: 4, Bootstrap: true, RowShare: 1},
 		"columns":   {Learner: predict.Boosted{Trees: 60, MinLeaf: 2}, Members: 6, ColumnShare: 0.8},
 		"forests":   {Learner: predict.Forest{Trees: 10}, Members: 3},

@@ -7,8 +7,13 @@
 //	model, err := predict.Ridge{}.Fit(ctx, table, seed)
 //	model.Predict(rows, mean, sd)
 //
-// Rows come from an [Encoder]. A model is immutable and safe for concurrent
-// use. Package predicttest holds the laws that every learner passes.
+// Rows come from an [Encoder]: [Decisions] for trees, [OneHot] for the rest. A
+// model is immutable and safe for concurrent use. [Boosted] is the one to start
+// with, [Bagged] and [Forest] where the deviation matters, with the loss [Rank]
+// where only the order does, and [Ridge] what to compare with. [CrossValidate]
+// says how good a learner is, [Conformal] makes intervals that keep their level,
+// [Multi] learns several metrics, [Save] and [Load] keep a model. Package
+// predicttest holds the laws that every learner passes.
 package predict
 
 import (

@@ -111,12 +111,23 @@ func Train(ctx context.Context, s *space.Space, metrics []metric.Metric, samples
 			return nil, fmt.Errorf("predictor: metric %q: %w", m.Name, err)
 		}
 		p.quality[i] = v.Quality
+		if m.Direction == metric.Maximize { // the best are the largest
+			p.quality[i] = predict.Assess(negate(v.Mean), v.SD, negate(t.Y), 0)
+		}
 	}
 	p.model, err = predict.Multi{Learner: learner, Of: o.Of}.Fit(ctx, e, names, own, o.Seed)
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+func negate(x []float64) []float64 {
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = -v
+	}
+	return out
 }
 
 func encoder(s *space.Space, encoding string) (predict.Encoder, error) {

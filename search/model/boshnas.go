@@ -13,26 +13,29 @@ import (
 )
 
 // BOSHNAS is Bayesian optimisation with gradients through a heteroscedastic
-// surrogate (Tuli, Dedhia, Tuli and Jha 2023, FlexiBERT, algorithm 1): the three
-// nets of [predict.BOSHNAS] say what a design is expected to lose, μ, and how
-// little is known of it, σ, and since both have gradients by the encoded design,
-// the next one is found by descent (GOBI, gradient-based optimisation of the
-// bound).
+// surrogate (Tuli, Dedhia, Tuli and Jha 2023, FlexiBERT): the three nets of
+// [predict.BOSHNAS] say what a design is expected to lose, μ, and how little is
+// known of it, σ, and since both have gradients by the encoded design, the next
+// one is found by descent (GOBI, gradient-based optimisation of the bound).
 //
 // After Initial random designs a proposal is one of three. Mostly, Starts points,
 // half of them the best designs so far and half the best by the bound of 64
-// random ones, go down μ − Kappa·σ for
-// at most Descent steps of Adam within the range of each column, and each end is
-// replaced by the nearest design; the least bound of these is proposed as "gobi",
-// and [search.Proposal.Why] says how far away the end was, as the sum of absolute
-// differences over the columns. With probability Unknown it is, of 256 random
-// designs, the one of the greatest σ ("unknown"), and with probability Random any
-// ("random").
+// random ones, go down μ − Kappa·σ for at most Descent steps of Adam within the
+// range of each column, and each end is replaced by the nearest design. The least
+// bound of these, and of what three rounds of mutation make of them, is proposed
+// as "gobi", and [search.Proposal.Why] says how far away the end was, as the sum
+// of absolute differences over the columns, or that the design was mutated. With
+// probability Unknown it is, of 128 random designs, the one of the greatest σ
+// ("unknown"), and with probability Random any ("random").
 //
 // Where an end is nearest to a design that was proposed before, or that a forest
 // takes for infeasible, or where no design can be made of numbers (grammars), the
 // candidates of [SMAC], three rounds of mutation included, are judged by the
-// same bound with the rest. In a space of at most 4,096 designs all of them are.
+// same bound with the rest ("evolve"). In a space of at most 4,096 designs all of them are.
+//
+// The paper descends by AdaHessian in an embedding of a library of designs, learned
+// from distances of their graphs; here the rows of [predict.OneHot] are that
+// embedding and the space is the library.
 //
 // Several objectives are one by the augmented Chebyshev norm of ParEGO, with new
 // weights each time. Nets are fitted to at most Rows results, after each one
@@ -102,7 +105,7 @@ const (
 	gobiStill = 1e-5 // change of a bound that is none, of its size …
 	gobiCalm  = 5    // … in so many steps that end a descent
 	gobiTried = 64   // random designs the best of which are starts
-	gobiDrawn = 256  // designs of which the one least known is sought
+	gobiDrawn = 128  // designs of which the one least known is sought
 )
 
 // box sets the range of every column.

@@ -18,7 +18,7 @@ func TestBOSHNASLaws(t *testing.T) {
 	if testing.Short() {
 		t.Skip("another method of the engine is tried")
 	}
-	searchtest.Run(t, BOSHNAS{Batch: 30, Steps: 3, Descent: 3, Starts: 2, Candidates: 24}, searchtest.Trials(0))
+	searchtest.Run(t, BOSHNAS{Batch: 60, Steps: 3, Descent: 3, Starts: 2, Candidates: 24}, searchtest.Trials(0))
 }
 
 func TestBOSHNASRefuses(t *testing.T) {
