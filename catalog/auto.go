@@ -6,7 +6,6 @@ import (
 
 	"github.com/daedalus-search/daedalus/search"
 	"github.com/daedalus-search/daedalus/search/evolve"
-	"github.com/daedalus-search/daedalus/search/local"
 	"github.com/daedalus-search/daedalus/search/model"
 	"github.com/daedalus-search/daedalus/search/sample"
 	"github.com/daedalus-search/daedalus/space"
@@ -48,14 +47,18 @@ func Auto(q Question) (name string, m search.Method, reason string) {
 	}
 	few := q.Trials > 0 && (q.Trials <= tpeTrialsMany || one && q.Trials <= tpeTrials)
 	switch {
-	case !q.Cheap && (q.Trials == 0 || q.Trials <= gpTrials) && q.Objectives <= 4 && columns(q.Space) <= gpColumns:
+	case !q.Cheap && (q.Trials == 0 || q.Trials <= gpTrials) && one && columns(q.Space) <= gpColumns:
 		return "gp", new(model.GP), asked + ": a Gaussian process saves the most evaluations"
+	case !q.Cheap && q.Trials > 0 && q.Trials <= tpeTrialsMany && !one && numeric(q.Space):
+		return "linas", new(model.LINAS), asked + " in numbers: evolution on a predictor an objective saves evaluations"
+	case !q.Cheap && q.Trials > 0 && q.Trials <= tpeTrialsMany && !one:
+		return "smac", new(model.SMAC), asked + ": a random forest saves evaluations"
 	case few || q.Trials == 0 && !q.Cheap && one:
 		return "tpe", new(model.TPE), asked + ": a model saves evaluations"
 	case one && numeric(q.Space):
 		return "cma-es", new(evolve.CMAES), asked + " in numbers: an evolution strategy learns their scales and slopes"
 	case one:
-		return "local", new(local.LocalSearch), asked + ": climbing with restarts is hard to beat"
+		return "genetic", new(evolve.Genetic), asked + ": breeding the best scales and keeps exploring"
 	}
 	return "nsga2", new(evolve.NSGA2), asked + ": a population spreads along the front"
 }

@@ -121,12 +121,13 @@ func TestAuto(t *testing.T) {
 		"few trials":              {catalog.Question{Space: wide, Objectives: 1, Trials: 100}, "gp"},
 		"few cheap trials":        {catalog.Question{Space: wide, Objectives: 1, Trials: 100, Cheap: true}, "tpe"},
 		"many trials":             {catalog.Question{Space: wide, Objectives: 1, Trials: 100_000}, "cma-es"},
-		"many trials of words":    {catalog.Question{Space: words, Objectives: 1, Trials: 100_000}, "local"},
+		"many trials of words":    {catalog.Question{Space: words, Objectives: 1, Trials: 100_000}, "genetic"},
 		"unbounded and expensive": {catalog.Question{Space: wide, Objectives: 1}, "gp"},
 		"unbounded and cheap":     {catalog.Question{Space: wide, Objectives: 1, Cheap: true}, "cma-es"},
 		"a front":                 {catalog.Question{Space: wide, Objectives: 2, Trials: 5000}, "nsga2"},
-		"a front, few trials":     {catalog.Question{Space: wide, Objectives: 2, Trials: 200}, "gp"},
-		"five objectives":         {catalog.Question{Space: wide, Objectives: 5, Trials: 200}, "tpe"},
+		"a front, few trials":     {catalog.Question{Space: wide, Objectives: 2, Trials: 200}, "linas"},
+		"a front of words":        {catalog.Question{Space: words, Objectives: 2, Trials: 200}, "smac"},
+		"a front, cheap":          {catalog.Question{Space: words, Objectives: 2, Trials: 200, Cheap: true}, "tpe"},
 	} {
 		got, m, reason := catalog.Auto(tc.q)
 		if got != tc.want || m == nil || reason == "" {
