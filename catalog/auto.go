@@ -60,6 +60,9 @@ func Auto(q Question) (name string, m search.Method, reason string) {
 	case one:
 		return "genetic", new(evolve.Genetic), asked + ": breeding the best scales and keeps exploring"
 	}
+	if q.Objectives <= 3 {
+		return "smsemoa", new(evolve.SMSEMOA), asked + ": a population that keeps the volume of its front"
+	}
 	return "nsga2", new(evolve.NSGA2), asked + ": a population spreads along the front"
 }
 
