@@ -14,6 +14,9 @@ import (
 // shows its own part of it.
 func TestGuidedLaws(t *testing.T) {
 	t.Parallel()
+	if raceEnabled {
+		t.Skip("one goroutine, and slow with the race detector")
+	}
 	t.Run("smac", func(t *testing.T) {
 		searchtest.Run(t, SMAC{Candidates: 24, Trees: 3}, searchtest.Trials(0))
 	})
@@ -66,6 +69,9 @@ func TestHalfRank(t *testing.T) {
 // the loss is least.
 func TestGuidedLearnsWhatFails(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("fits hundreds of forests")
+	}
 	sp := space.MustNew(space.Float("x", 0, 1), space.Float("y", 0, 1), space.Categorical("c", "a", "b", "c"))
 	for name, m := range map[string]search.Method{"smac": SMAC{Candidates: 200}, "gbdt-nas": GBDTNAS{Candidates: 200}} {
 		failed, random := 0, 0
