@@ -246,10 +246,9 @@ func (g *guided) slide(x, weights []float64, n int) {
 
 // A landing is a design near the end of a descent.
 type landing struct {
-	design  space.Design
-	row     []float64
-	parents []int64
-	away    float64
+	design space.Design
+	row    []float64
+	away   float64
 }
 
 // land finds the design nearest to a row, and how far it is.
