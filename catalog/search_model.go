@@ -16,7 +16,7 @@ func modelRows() []Searcher {
 		},
 		{
 			Name: "gp", Doc: "Gaussian process: expected improvement, or expected hypervolume of several objectives", Source: "Jones et al. 1998; Ament et al. 2023; Daulton et al. 2021; Song et al. 2024",
-			Spaces: "all", Objectives: "any", Cost: "10–50 ms; knows at most 500 results",
+			Spaces: "all", Objectives: "any", Cost: "30–150 ms; knows at most 500 results",
 			Advice:  "evaluations that take seconds or more, tens to hundreds of trials",
 			Options: func() search.Method { return new(model.GP) },
 		},
