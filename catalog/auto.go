@@ -20,8 +20,10 @@ type Question struct {
 	Cheap      bool // evaluations cost microseconds: tables and formulas
 }
 
-// Where the rules change. The evidence is in bench/arena: TestAutoFollowsEvidence
-// holds the rules to it.
+// Where the rules change. What is taken for costly evaluations and for many
+// trials follows the races in bench/arena, and TestAutoFollowsEvidence holds it to
+// them; they were run with 100, 1,000 and 3,000 trials, and the bounds between are
+// judgement. For cheap evaluations see docs/benchmarks.md, "auto".
 const (
 	gpTrials      = 500  // costly evaluations: where a Gaussian process knows all results
 	gpColumns     = 200  // numbers a design has as features, beyond which its kernel is slow

@@ -12,7 +12,7 @@
 //	}
 //
 // The methods live in sub-packages, one a family: sample, local, evolve,
-// illuminate, model. Each method is a struct of options whose zero value works
+// illuminate, model, fidelity. Each method is a struct of options whose zero value works
 // and whose New makes a searcher. Package searchtest holds the laws that every
 // searcher passes.
 package search

@@ -11,6 +11,11 @@
 // be expected is proposed. It needs the fewest evaluations and takes tens of
 // milliseconds for each.
 //
+// [SMAC], [BANANAS], [WeakNAS], [GBDTNAS], [LINAS] and [BOSHNAS] learn to predict
+// and measure what the prediction promises. They share one engine, the guided
+// searcher, and differ in the predictor and in how candidates are found and
+// ordered.
+//
 //	s, err := model.TPE{}.New(search.Setup{Space: sp, Seed: 7})
 //	for range 100 {
 //		p, err := s.Ask(1)

@@ -237,24 +237,29 @@ func (g *guided) learned() []int {
 	quarter := g.plan.rows / 4
 	keep := slices.Clone(measured[len(measured)-quarter:])
 	rest := measured[:len(measured)-quarter]
-	scores := make([]metric.Score, len(rest))
-	for k, i := range rest {
-		scores[k] = g.scores[i]
-	}
-	ranks := metric.RankScores(scores, nil)
-	order := make([]int, len(rest))
-	for k := range order {
-		order[k] = k
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(ranks[a], ranks[b]) })
+	rest, _ = g.bestFirst(rest)
 	r := rng.New(g.setup.Seed, "model/"+g.name+"/rows", g.fits)
-	others := order[quarter:]
+	others := rest[quarter:]
 	r.Shuffle(len(others), func(i, j int) { others[i], others[j] = others[j], others[i] })
-	for _, k := range order[:min(g.plan.rows-quarter, len(order))] {
-		keep = append(keep, rest[k])
-	}
+	keep = append(keep, rest[:min(g.plan.rows-quarter, len(rest))]...)
 	slices.Sort(keep)
 	return keep
+}
+
+// bestFirst sorts measured results by their non-dominated rank, which it returns
+// beside them.
+func (g *guided) bestFirst(results []int) (sorted []int, ranks []int32) {
+	scores := make([]metric.Score, len(results))
+	order := make([]int, len(results))
+	for k, i := range results {
+		scores[k], order[k] = g.scores[i], k
+	}
+	rank := metric.RankScores(scores, nil)
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank[a], rank[b]) })
+	for _, k := range order {
+		sorted, ranks = append(sorted, results[k]), append(ranks, rank[k])
+	}
+	return sorted, ranks
 }
 
 // fit learns the objectives, or the violation as long as every result violates

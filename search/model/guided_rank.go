@@ -307,26 +307,12 @@ const elites = 20
 // elite returns the best measured designs, best first, every one of the front
 // before others.
 func (g *guided) elite() []int {
-	measured := g.learned()
-	scores := make([]metric.Score, len(measured))
-	for k, i := range measured {
-		scores[k] = g.scores[i]
-	}
-	ranks := metric.RankScores(scores, nil)
-	order := make([]int, len(measured))
-	for k := range order {
-		order[k] = k
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(ranks[a], ranks[b]) })
+	sorted, ranks := g.bestFirst(g.learned())
 	n := elites
-	for n < len(order) && n < 5*elites && ranks[order[n]] == ranks[order[0]] {
+	for n < len(sorted) && n < 5*elites && ranks[n] == ranks[0] {
 		n++
 	}
-	out := make([]int, min(n, len(order)))
-	for k := range out {
-		out[k] = measured[order[k]]
-	}
-	return out
+	return sorted[:min(n, len(sorted))]
 }
 
 // search lets another searcher find what the models promise: it evolves on
