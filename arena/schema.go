@@ -42,7 +42,7 @@ func Schema() map[string]any {
 		"study": object{"type": "string", "description": "a study file, whose problem, objectives and limits are taken"},
 	})}
 	problems := []any{long, file}
-	for _, form := range parts["problem"].(object)["anyOf"].([]any) {
+	for _, form := range definitions["problem"].(object)["anyOf"].([]any) {
 		f := form.(object)
 		if f["enum"] != nil {
 			problems = append(problems, f)

@@ -56,8 +56,18 @@ type Problem struct {
 	Needs   string     // what the study file must add, "" if nothing
 	Options func() any // a pointer to the options
 	// New makes the problem from options that Options returned, the space of
-	// the study file (nil if it has none) and the folder of the study file.
+	// the study file (nil if it has none) and the folder of the study file. It is
+	// nil where the options are a Wrapper.
 	New func(options any, s *space.Space, dir string) (problem.Problem, error)
+}
+
+// A Wrapper is the options of a problem that stands for another one. Its row
+// has no New.
+type Wrapper interface {
+	// Inner is what the options name as the other problem, as a study file does.
+	Inner() *source.Value
+	// Wrap makes the problem.
+	Wrap(inner problem.Problem) (problem.Problem, error)
 }
 
 // OwnSpace reports whether the study file must describe the space.
@@ -95,7 +105,7 @@ func Problems() []Problem {
 			},
 		},
 	}
-	return slices.Concat(rows, predictorRows(), syntheticRows(), suiteRows())
+	return slices.Concat(rows, dramRows(), servingRows(), deviceRows(), predictorRows(), proxyRows(), syntheticRows(), suiteRows())
 }
 
 // FindProblem returns the row of a problem, or an error that names the nearest.

@@ -4,7 +4,8 @@
 // [Problem] is the whole obligation. More ability is a separate small
 // interface that a problem may also implement and that the study finds by type
 // assertion: [Batcher], [Graded], [Resumer], [Estimator], [Canonical], [Verifier],
-// [Optimum], [Noisy], [Drawer], [Exporter], [Labeler], [Describer].
+// [Optimum], [Noisy], [Preparer], [Assessor], [Drawer], [Exporter], [Labeler],
+// [Describer].
 package problem
 
 import (
@@ -123,6 +124,39 @@ type Optimum interface {
 // A Noisy problem may return different values for the same design. Its
 // measurements are not served from the cache unless the study says so.
 type Noisy interface{ Noisy() bool }
+
+// A Preparer has something costly to do before the first evaluation, such as
+// training what all of them share. An evaluation that comes first does it too,
+// but silently.
+type Preparer interface {
+	// Prepare returns when evaluations can begin. It says now and then what it is
+	// at, and how much of it is done. It returns promptly when ctx is cancelled
+	// and may be called again.
+	Prepare(ctx context.Context, progress func(doing string, done, all int)) error
+}
+
+// An Assessor has found out something besides the measurements: how sure it is
+// of them, what they are worth.
+type Assessor interface {
+	// Assess returns what there is to tell when a search has ended with these
+	// designs on its front.
+	Assess(ctx context.Context, front []space.Design) ([]Finding, error)
+}
+
+// A Finding is a table for people.
+type Finding struct {
+	Title   string     `json:"title"`
+	Columns []Column   `json:"columns"`
+	Rows    [][]string `json:"rows"`
+	Notes   []string   `json:"notes,omitempty"` // sentences below the table
+}
+
+// A Column of a [Finding]; numbers stand to the right.
+type Column struct {
+	Name   string `json:"name"`
+	Unit   string `json:"unit,omitempty"`
+	Number bool   `json:"number,omitempty"`
+}
 
 // A Drawer draws a design as a standalone SVG document.
 type Drawer interface {

@@ -23,7 +23,7 @@ func Schema() map[string]any {
 		"type":        "object",
 		"properties": object{
 			"study":      object{"type": "string", "pattern": studyName.String(), "description": "name of the study and of its files; by default the name of this file"},
-			"problem":    problemSchema(),
+			"problem":    object{"$ref": "#/$defs/problem"},
 			"space":      object{"$ref": "#/$defs/nodes", "description": "what may be built: a parameter a line"},
 			"require":    texts("constraints between parameters, known before anything is measured, such as tile * unroll <= 256"),
 			"objectives": texts("what to optimise: maximize NAME, minimize NAME or target NAME VALUE"),
@@ -48,7 +48,7 @@ func Schema() map[string]any {
 		},
 		"required":             []string{"problem", "objectives"},
 		"additionalProperties": false,
-		"$defs":                spaceSchema(),
+		"$defs":                with(spaceSchema(), "problem", problemSchema()),
 	}
 	return s
 }
@@ -84,6 +84,9 @@ func problemSchema() object {
 	for _, p := range catalog.Problems() {
 		options := source.JSONSchema(p.Options())
 		options["description"] = p.Doc
+		if _, ok := p.Options().(catalog.Wrapper); ok {
+			options["properties"].(map[string]any)["of"] = object{"$ref": "#/$defs/problem", "description": "the problem that it stands for"}
+		}
 		if p.Name == "command" { // its options stand beside it
 			properties := maps.Clone(engine)
 			maps.Copy(properties, options["properties"].(map[string]any))

@@ -229,7 +229,12 @@ func (r *reader) problem(v *source.Value, sp *space.Space) {
 			return
 		}
 		p, _ := catalog.FindProblem(name)
-		r.makeProblem(p, v, p.Options(), sp)
+		options := p.Options()
+		if _, ok := options.(catalog.Wrapper); ok {
+			r.expect(v, fmt.Sprintf("problem: {%s: {of: …}}", name), "the problem %s stands for another one, which is not named", name)
+			return
+		}
+		r.makeProblem(p, v, options, sp)
 		return
 	}
 	entries, ok := v.Map(r.report)
@@ -282,6 +287,16 @@ func (r *reader) problem(v *source.Value, sp *space.Space) {
 
 func (r *reader) makeProblem(p catalog.Problem, at *source.Value, options any, sp *space.Space) {
 	r.f.Problem = p.Name
+	if w, ok := options.(catalog.Wrapper); ok {
+		inner := reader{report: r.report, root: r.root, f: &File{Path: r.f.Path}}
+		inner.problem(w.Inner(), sp)
+		if inner.f.Config.Problem == nil {
+			return // its mistakes are reported already
+		}
+		made, err := w.Wrap(inner.f.Config.Problem)
+		r.made(at, made, err)
+		return
+	}
 	if p.OwnSpace() {
 		if !r.root.Has("space") {
 			r.expect(at, "a space: section that says what may be built", "the problem %s needs a space", p.Name)
@@ -295,13 +310,17 @@ func (r *reader) makeProblem(p catalog.Problem, at *source.Value, options any, s
 		return
 	}
 	made, err := p.New(options, sp, filepath.Dir(r.f.Path))
-	if err != nil {
-		for _, e := range unjoin(err) {
-			r.bad(at, "%v", e)
-		}
-		return
+	r.made(at, made, err)
+}
+
+// made takes a problem, or reports why there is none.
+func (r *reader) made(at *source.Value, made problem.Problem, err error) {
+	for _, e := range unjoin(err) {
+		r.bad(at, "%v", e)
 	}
-	r.f.Config.Problem = made
+	if err == nil {
+		r.f.Config.Problem = made
+	}
 }
 
 // goal reads objectives and limits.
@@ -527,8 +546,8 @@ func (r *reader) methodOptions(v *source.Value) (row catalog.Searcher, m search.
 		}
 		row, _ = catalog.FindSearcher(name)
 		m = row.Options()
-		empty, _ := source.Parse(r.f.Path, []byte("{}"))
-		return row, m, source.Decode(r.report, empty, m)
+		source.Defaults(m)
+		return row, m, true
 	}
 	if _, ok := v.Map(r.report); !ok || !v.Fields(r.report, names[1:]...) {
 		return row, nil, false
@@ -551,8 +570,7 @@ func (r *reader) auto() {
 	name, m, reason := catalog.Auto(catalog.Question{
 		Space: p.Space(), Objectives: len(r.f.Goal.Objectives), Trials: r.f.Budget.Trials, Parallel: r.f.Parallel, Cheap: cheap,
 	})
-	empty, _ := source.Parse(r.f.Path, []byte("{}"))
-	source.Decode(r.report, empty, m) // fills in the defaults
+	source.Defaults(m)
 	r.f.Method, r.f.MethodName, r.f.Reason, r.f.Auto = m, name, reason, true
 }
 

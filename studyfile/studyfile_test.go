@@ -61,6 +61,11 @@ func TestMistakes(t *testing.T) {
 		text string
 		want []string // parts of the message
 	}{
+		"proxy of nothing":     {"problem: proxy\nobjectives: [minimize x]\n", []string{"s.yaml:1:10", "stands for another one", "{proxy: {of: …}}"}},
+		"proxy of a typo":      {"problem: {proxy: {of: branim, objectives: [minimize value]}}\nobjectives: [minimize value]\n", []string{"s.yaml:1:23", "branin"}},
+		"proxy's option":       {"problem: {proxy: {of: {rosenbrock: {dim: 4}}, objectives: [minimize value]}}\nobjectives: [minimize value]\n", []string{"s.yaml:1:37", "dims"}},
+		"proxy's method":       {"problem: {proxy: {of: branin, collect: [genetik], objectives: [minimize value]}}\nobjectives: [minimize value]\n", []string{"s.yaml:1:11", "genetik", "genetic"}},
+		"proxy's methods":      {"problem: {proxy: {of: zdt, collect: [nsga2, cma-es], objectives: [minimize f1, minimize f2]}}\nobjectives: [minimize f1]\n", []string{"s.yaml:1:11", "cma-es", "objective"}},
 		"unknown key":          {good + "objectves: [minimize size]\n", []string{"s.yaml:9:1", "objectves", "objectives"}},
 		"wrong type":           {good + "budget: {trials: many}\n", []string{"s.yaml:9:18", "many", "number"}},
 		"impossible range":     {strings.Replace(good, "[0, 1]", "[3, 1]", 1), []string{"s.yaml:3:", "high must be at least low"}},

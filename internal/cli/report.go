@@ -50,8 +50,12 @@ The study may be running; STUDY is the study file or its .db.`,
 				defer br.Close()
 				src.Baseline = br
 			}
+			folder := filepath.Dir(r.subject.db)
 			if out == "" {
-				out = filepath.Join(filepath.Dir(r.subject.db), r.rec.Name+".html")
+				out = filepath.Join(folder, r.rec.Name+".html")
+			}
+			if src.Findings, err = readFindings(findingsAt(folder, r.rec.Name)); err != nil {
+				return err
 			}
 			v, err := a.writeReport(ctx, out, src)
 			if err != nil || out == "-" {

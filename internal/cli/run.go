@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/daedalus-search/daedalus/internal/term"
+	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/report"
 	"github.com/daedalus-search/daedalus/store"
 	"github.com/daedalus-search/daedalus/study"
@@ -130,7 +131,7 @@ func (r *runFlags) settings(cmd *cobra.Command) ([]studyfile.Setting, error) {
 }
 
 // places are the files of a study.
-type places struct{ db, trials, front, frontJSON, report string }
+type places struct{ db, trials, front, frontJSON, findings, report string }
 
 func (r *runFlags) places(f *studyfile.File) places {
 	p := places{db: f.StorePath}
@@ -146,6 +147,7 @@ func (r *runFlags) places(f *studyfile.File) places {
 	}
 	base := filepath.Join(folder, f.Name)
 	p.trials, p.front, p.frontJSON, p.report = base+"-trials.csv", base+"-front.csv", base+"-front.json", base+".html"
+	p.findings = findingsAt(folder, f.Name)
 	return p
 }
 
@@ -206,6 +208,11 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 		a.note("there is no budget: the search goes on until the space is exhausted or ctrl-C")
 	}
 	began := time.Now()
+	if p, ok := f.Config.Problem.(problem.Preparer); ok && !(f.Budget.Trials > 0 && before.Evaluated >= f.Budget.Trials) {
+		if err := a.prepare(ctx, p); err != nil {
+			return err
+		}
+	}
 	if !a.quiet {
 		show.start(before, x.Result().Front)
 	}
@@ -240,7 +247,14 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 	if err := fr.writeFiles(done, st, at); err != nil {
 		return err
 	}
-	if _, err := a.writeReport(done, at.report, flags.source(st, arg, f, at)); err != nil {
+	src := flags.source(st, arg, f, at)
+	if res.Stopped != study.StopCancelled {
+		same := res.Progress.Evaluated == before.Evaluated
+		if src.Findings, err = assess(done, f.Config.Problem, res.Front, at.findings, same); err != nil {
+			return err
+		}
+	}
+	if _, err := a.writeReport(done, at.report, src); err != nil {
 		return err
 	}
 	var truth *study.Truth
@@ -256,7 +270,7 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 			truth = &t
 		}
 	}
-	o := outcome{flags: &flags, arg: arg, file: f, at: at, front: fr, res: res, before: before, truth: truth, took: time.Since(began), notes: x.Notes()}
+	o := outcome{flags: &flags, arg: arg, file: f, at: at, front: fr, res: res, findings: src.Findings, before: before, truth: truth, took: time.Since(began), notes: x.Notes()}
 	if a.json {
 		if err := a.writeJSON(a.out, o.JSON()); err != nil {
 			return err
@@ -354,16 +368,17 @@ func (f *front) writeFiles(ctx context.Context, st store.Store, at places) error
 
 // An outcome is everything a run has to say at its end.
 type outcome struct {
-	flags  *runFlags
-	arg    string
-	file   *studyfile.File
-	at     places
-	front  *front
-	res    *study.Result
-	before study.Progress
-	truth  *study.Truth
-	took   time.Duration
-	notes  []string
+	flags    *runFlags
+	arg      string
+	file     *studyfile.File
+	at       places
+	front    *front
+	res      *study.Result
+	findings []problem.Finding
+	before   study.Progress
+	truth    *study.Truth
+	took     time.Duration
+	notes    []string
 }
 
 func (o *outcome) finishedBefore() bool {
@@ -385,6 +400,9 @@ func (o *outcome) print(w io.Writer) error {
 	}
 	if o.truth != nil {
 		fmt.Fprintln(w, o.truthText())
+	}
+	if err := writeFindings(w, o.findings); err != nil {
+		return err
 	}
 	if o.finishedBefore() {
 		fmt.Fprintf(w, "This study is done: %s. %s\n", o.stopped(), o.more())
@@ -499,6 +517,9 @@ func (o *outcome) JSON() map[string]any {
 			elites = append(elites, map[string]any{"cell": e.Cell, "measures": e.Measures, "trial": e.Trial, "values": e.Values, "design": e.Design})
 		}
 		out["archive"] = map[string]any{"cells": a.Cells, "coverage": a.Coverage, "qd_score": a.QDScore, "elites": elites}
+	}
+	if len(o.findings) > 0 {
+		out["findings"] = o.findings
 	}
 	if t := o.truth; t != nil {
 		out["truth"] = map[string]any{"members": t.Members, "found": t.Found, "hypervolume": t.Hypervolume, "regret": t.Regret}

@@ -47,6 +47,10 @@ func Decode(r *Report, v *Value, into any) bool {
 	return decodeStruct(r, v, p.Elem())
 }
 
+// Defaults gives every field the value of its default tag, as [Decode] of an
+// empty map does; keys that are required are not asked for.
+func Defaults(into any) { Decode(new(Report), &Value{kind: Map}, into) }
+
 // A field is what the tags of one struct field say.
 type field struct {
 	at       []int // the index path, through embedded structs

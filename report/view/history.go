@@ -247,6 +247,9 @@ func (b *builder) baselines(ctx context.Context, n int) (runs []*run, what, why 
 	}
 	hint := "To compare with random sampling, run the study with `--set search=random --out random` and give its database to `daedalus report --baseline`."
 	p, ok := b.src.Problem.(problem.Batcher)
+	if _, costly := b.src.Problem.(problem.Preparer); costly {
+		ok = false // the first one is not
+	}
 	if !ok {
 		return nil, "", "An evaluation is not cheap enough to repeat the study with random sampling. " + hint, nil
 	}

@@ -24,18 +24,19 @@ import (
 // known makes the view say more.
 type Source struct {
 	Store    store.Store
-	File     string          // what commands call the study; "" means its name
-	Run      string          // the command that goes on with it, such as "daedalus run x.yaml"; "" if there is none
-	Enqueue  string          // the command that has designs tried, such as "daedalus enqueue x.yaml"; "" if there is none
-	Goal     metric.Goal     // what counts
-	Problem  problem.Problem // draws, labels and verifies designs, and shows what random sampling would reach
-	Method   search.Method   // as it was configured
-	Budget   string          // for people, such as "500 trials"
-	Baseline store.Store     // another study to compare with, instead of random sampling
-	Engine   string          // version that makes the view
-	Made     time.Time       // now
-	Rows     int             // most rows; 0 means 100,000
-	Bytes    int             // about how large a page may be; 0 means 14 MB
+	File     string            // what commands call the study; "" means its name
+	Run      string            // the command that goes on with it, such as "daedalus run x.yaml"; "" if there is none
+	Enqueue  string            // the command that has designs tried, such as "daedalus enqueue x.yaml"; "" if there is none
+	Goal     metric.Goal       // what counts
+	Problem  problem.Problem   // draws, labels and verifies designs, and shows what random sampling would reach
+	Method   search.Method     // as it was configured
+	Budget   string            // for people, such as "500 trials"
+	Findings []problem.Finding // what the problem found out; see problem.Assessor
+	Baseline store.Store       // another study to compare with, instead of random sampling
+	Engine   string            // version that makes the view
+	Made     time.Time         // now
+	Rows     int               // most rows; 0 means 100,000
+	Bytes    int               // about how large a page may be; 0 means 14 MB
 }
 
 // Defaults of a Source.
@@ -48,6 +49,7 @@ const (
 func New(ctx context.Context, src Source) (*View, error) {
 	b := &builder{src: src, view: &View{
 		Format: Format, Engine: src.Engine, Made: src.Made, Missing: map[string]string{}, blocks: map[string]block{},
+		Findings: src.Findings,
 	}}
 	for _, step := range []func(context.Context) error{
 		b.describe, b.score, b.read, b.front, b.history, b.archive, b.matter, b.flow, b.similar, b.draw, b.check, b.answer, b.pack,

@@ -16,7 +16,11 @@
 // Start at [New]; each analysis has a file of its own.
 package view
 
-import "time"
+import (
+	"time"
+
+	"github.com/daedalus-search/daedalus/problem"
+)
 
 // Format is the version of the JSON and the blocks.
 const Format = 1
@@ -46,6 +50,8 @@ type View struct {
 	Curves     *Curves      `json:"curves,omitempty"`
 	Map        *Map         `json:"map,omitempty"`
 	Drawings   *Drawings    `json:"drawings,omitempty"`
+
+	Findings []problem.Finding `json:"findings,omitempty"` // what the problem found out besides
 
 	// Missing says of every part that is absent why it is: by its JSON name.
 	Missing map[string]string `json:"missing"`

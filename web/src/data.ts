@@ -187,6 +187,7 @@ export interface View {
   curves?: { metrics: string[]; points: number; rows: number; note?: string }
   map?: DesignMap
   drawings?: { rows: number[] }
+  findings?: { title: string; columns: { name: string; unit?: string; number?: boolean }[]; rows: string[][]; notes?: string[] }[]
   missing: Record<string, string>
 }
 

@@ -11,6 +11,7 @@ import type { Column } from './data'
 import { Detail } from './detail'
 import { quoteName } from './expr'
 import { Filter } from './filter'
+import { Findings } from './findings'
 import { cut, exact, moment, number, title, value } from './format'
 import { Gallery } from './gallery'
 import { HistoryFigure } from './history'
@@ -86,11 +87,15 @@ function Designs() {
 const sections: [name: string, lead: string, is: ComponentType][] = [
   ['Summary', '', Summary],
   ['Fronts', 'What can be had, and at what price.', Fronts],
+  ['Findings', 'What the problem itself has to say about its measurements.', Findings],
   ['Why', 'Which parameters matter, which values win, and the space they come from.', Why],
   ['How', 'What ran when, what made progress, and where a design came from.', How],
   ['Designs', 'The designs of the front, and all others by how alike they are.', Designs],
   ['Trials', 'Everything that was tried.', Trials],
 ]
+
+// shown are the sections that this study has something for.
+const shown = () => sections.filter(([name]) => name !== 'Findings' || store.view.findings?.length)
 
 const idOf = (name: string) => name.toLowerCase()
 
@@ -99,20 +104,20 @@ export function Page() {
   const [mounted, mount] = useState(1)
   useEffect(() => {
     let timer = 0
-    const frame = requestAnimationFrame(() => (timer = window.setTimeout(mount, 0, Math.min(mounted + 1, sections.length))))
+    const frame = requestAnimationFrame(() => (timer = window.setTimeout(mount, 0, Math.min(mounted + 1, shown().length))))
     return () => {
       cancelAnimationFrame(frame)
       clearTimeout(timer)
     }
   }, [mounted])
-  usePrint(() => mount(sections.length))
+  usePrint(() => mount(shown().length))
   useKeys()
   const { made, engine, study } = store.view
   return (
     <>
       <Bar />
       <main>
-        {sections.map(([name, lead, Is], i) => (
+        {shown().map(([name, lead, Is], i) => (
           <section key={name} id={idOf(name)} class={i ? 'part' : undefined} aria-label={name}>
             {i > 0 && <h2>{name}</h2>}
             {i > 0 && <p class="muted">{lead}</p>}
@@ -144,14 +149,14 @@ function Bar() {
           {cut(store.view.study.name, 60)}
         </button>
         <nav aria-label="sections">
-          {sections.slice(1).map(([name]) => (
+          {shown().slice(1).map(([name]) => (
             <button class="plain" aria-current={at === name} onClick={() => show(name)}>
               {name}
             </button>
           ))}
         </nav>
         <select class="jump" aria-label="go to a section" value={at} onChange={(e) => show(e.currentTarget.value)}>
-          {sections.map(([name]) => (
+          {shown().map(([name]) => (
             <option>{name}</option>
           ))}
         </select>
@@ -187,7 +192,7 @@ function useSpy(): string {
     const look = () => {
       const end = innerHeight + scrollY >= document.documentElement.scrollHeight - 2 && scrollY > 0
       const above = ([name]: (typeof sections)[number]) => end || document.getElementById(idOf(name))!.getBoundingClientRect().top <= innerHeight * 0.3
-      setAt(sections.filter(above).at(-1)?.[0] ?? 'Summary')
+      setAt(shown().filter(above).at(-1)?.[0] ?? 'Summary')
     }
     addEventListener('scroll', look, { passive: true })
     return () => removeEventListener('scroll', look)

@@ -1,0 +1,4 @@
+package catalog
+
+// servingRows are the problems of hardware/serving.
+func servingRows() []Problem { return nil }
