@@ -89,8 +89,7 @@ func New(d Deployment) (*Engine, error) {
 
 func (e *Engine) init(d Deployment) error {
 	if err := firstOf(d.Model.Check(), d.Platform.Check(), d.Precision.check(),
-		whole("parallel.tp", max(d.Parallel.TP, 0), 0, 1<<20), whole("parallel.pp", max(d.Parallel.PP, 0), 0, 1<<20), whole("parallel.ep", max(d.Parallel.EP, 0), 0, 1<<20),
-		whole("parallel.tp", min(d.Parallel.TP, 0), 0, 1<<20), whole("parallel.pp", min(d.Parallel.PP, 0), 0, 1<<20), whole("parallel.ep", min(d.Parallel.EP, 0), 0, 1<<20),
+		whole("parallel.tp", d.Parallel.TP, 0, 1<<15), whole("parallel.pp", d.Parallel.PP, 0, 1<<20), whole("parallel.ep", d.Parallel.EP, 0, 1<<15),
 	); err != nil {
 		return err
 	}
@@ -129,6 +128,12 @@ func (e *Engine) init(d Deployment) error {
 
 // Deployment returns what the engine evaluates, with defaults filled in.
 func (e *Engine) Deployment() Deployment { return e.d }
+
+// Roof returns what operators reach at most: 10¹² operations a second in the
+// format of the multiplications, and 2³⁰ bytes a second of memory.
+func (e *Engine) Roof() (tflops, memoryGBs float64) {
+	return 2 * e.macs / tera, e.memory / gib * e.d.Platform.MemoryEff
+}
 
 // A Breakdown says where the time of a pass goes, in milliseconds. The first
 // four are blocks and overlap with the others: an all-reduce after attention is
@@ -208,7 +213,7 @@ func (e *Engine) Prefill(batch, tokens int) (Result, error) {
 	if err := r.fit(&pass{size: size, input: tokens}, batch); err != nil {
 		return Result{}, err
 	}
-	return r.result(batch, n), nil
+	return r.result(batch, size, n), nil
 }
 
 // Decode evaluates one token of each of a batch of answers, after prompts of
@@ -228,7 +233,7 @@ func (e *Engine) DecodeBeams(batch, beams, input, output int) (Result, error) {
 	if err := r.fit(&pass{kind: passDecode, size: size, beams: beams, input: input, output: output}, batch); err != nil {
 		return Result{}, err
 	}
-	return r.result(batch, n), nil
+	return r.result(batch, size, n), nil
 }
 
 // A Piece is a part of a prompt: New tokens after Past that have been read.
@@ -263,7 +268,7 @@ func (e *Engine) Chunk(prefill []Piece, decode []int) (Result, error) {
 	if err := r.fit(&pass{kind: passChunk, size: 1, pieces: prefill, decode: decode}, 1); err != nil {
 		return Result{}, err
 	}
-	res := r.result(1, 1)
+	res := r.result(1, 1, 1)
 	res.Throughput *= float64(tokens)
 	res.Steady = res.Throughput * float64(e.stages)
 	return res, nil
@@ -321,20 +326,20 @@ func (r *run) fit(p *pass, batch int) error {
 	return nil
 }
 
-// result turns sums into a Result for a batch of n micro-batches.
-func (r *run) result(batch, n int) Result {
+// result turns sums into a Result for a batch of n micro-batches of some size.
+func (r *run) result(batch, size, n int) Result {
 	e := r.e
-	lat, stages := r.latency, float64(e.stages)
+	lat, stages, times := r.latency, float64(e.stages), float64(batch)/float64(size)
 	kv := r.kv
 	if !e.d.Compat {
-		kv *= float64(n)
+		kv *= times
 	}
 	res := Result{
 		LatencyMS: lat * 1000,
 		TFLOP:     2 * r.macs / tera, DataGB: r.data / gib,
 		WeightsGB: r.weights / gib, UnusedGB: r.unused / gib, KVGB: kv / gib,
 		NeededGB: (r.weights + kv) / stages / gib, Offloaded: r.offloaded, MemoryGBs: r.memory / gib,
-		EnergyJ: float64(e.span*n) * e.d.Platform.PowerW *
+		EnergyJ: float64(e.span) * times * e.d.Platform.PowerW *
 			(float64(powerStatic*lat) + float64(powerCompute*r.compute) + float64(powerMemory*r.mem) + float64(powerLink*r.comm)),
 	}
 	if lat > 0 {

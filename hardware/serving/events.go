@@ -124,12 +124,16 @@ func (r *Report) Attained(ttftMS, tpotMS float64) float64 {
 
 // A LengthError says that a request can never be served.
 type LengthError struct {
-	Request                int // its index
+	Request                int // its index; -1 if it is any
 	Tokens, CapacityTokens int
 }
 
 func (e *LengthError) Error() string {
-	return fmt.Sprintf("serving: request %d: its %d tokens need more memory than a replica has beside the weights, which is room for %d", e.Request, e.Tokens, e.CapacityTokens)
+	which := "a request"
+	if e.Request >= 0 {
+		which = fmt.Sprintf("request %d", e.Request)
+	}
+	return fmt.Sprintf("serving: %s of %d tokens needs more memory than a replica has beside the weights, which is room for %d", which, e.Tokens, e.CapacityTokens)
 }
 
 // Run serves the requests, which must be in the order in which they arrive. It
@@ -170,6 +174,23 @@ func (s Service) Run(requests []Request) (*Report, error) {
 	}
 	rep.finish(e, replicas, &total, float64(sch.Block)*room.token/float64(e.stages)/gib)
 	return rep, nil
+}
+
+// Capacity returns for how many tokens a replica has room beside the weights, or
+// says that the weights, or one request of so many tokens, do not fit.
+func (s Service) Capacity(tokens int) (int, error) {
+	sch := s.Scheduler.withDefaults()
+	if err := firstOf(s.Engine.batched(), sch.check(), whole("tokens", tokens, 0, most)); err != nil {
+		return 0, err
+	}
+	room, err := s.Engine.room(sch)
+	if err != nil {
+		return 0, err
+	}
+	if have := room.blocks * sch.Block; ceilDiv(tokens, sch.Block) > room.blocks {
+		return 0, &LengthError{-1, tokens, have}
+	}
+	return room.blocks * sch.Block, nil
 }
 
 // room is the memory of a replica: what the weights take in all stages, and
@@ -584,7 +605,7 @@ func (s Service) Saturation(prompt, output int) (tokensPerS float64, err error) 
 	}
 	n := min(ceilDiv(sch.MaxBatch, e.stages), room.blocks/ceilDiv(prompt+output, sch.Block)/e.stages)
 	if n < 1 {
-		return 0, &LengthError{0, prompt + output, room.blocks * sch.Block}
+		return 0, &LengthError{-1, prompt + output, room.blocks * sch.Block}
 	}
 	t := 0.0
 	for left, fit := n, max(sch.MaxTokens/prompt, 1); left > 0; left -= fit {

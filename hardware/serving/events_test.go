@@ -379,7 +379,7 @@ func TestBadRequests(t *testing.T) {
 		"replicas: found -1":                                run(Service{Engine: e, Replicas: -1}, ok),
 		"continuous batching of others is not supported":    run(Service{Engine: mamba}, ok),
 		"offloaded memory is not supported":                 run(Service{Engine: must(New(off))}, ok),
-		"request 1: its 1000001 tokens need more memory":    run(Service{Engine: e}, []Request{{0, 1, 1}, {1, 1_000_000, 1}}),
+		"request 1 of 1000001 tokens needs more memory":     run(Service{Engine: e}, []Request{{0, 1, 1}, {1, 1_000_000, 1}}),
 		"does not fit: an accelerator has 72 GB":            run(Service{Engine: must(New(big))}, ok),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

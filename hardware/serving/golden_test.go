@@ -294,3 +294,31 @@ func TestLayers(t *testing.T) {
 		t.Errorf("compared %d rows, want 32", found)
 	}
 }
+
+// TestPlatforms compares the table with the reference's.
+func TestPlatforms(t *testing.T) {
+	var refs struct {
+		Platforms map[string]struct {
+			Flops, ICN float64
+			Size       float64  `json:"Memory_size"`
+			BW         float64  `json:"Memory_BW"`
+			Hop        *float64 `json:"ICN_LL"`
+		}
+	}
+	if err := json.Unmarshal(shared(t, "accel-genz/genz_scalar_refs.json"), &refs); err != nil {
+		t.Fatal(err)
+	}
+	if len(refs.Platforms) != len(platforms) {
+		t.Errorf("%d platforms, want %d", len(platforms), len(refs.Platforms))
+	}
+	for _, p := range platforms {
+		w := refs.Platforms[p.Name]
+		hop := 1.0
+		if w.Hop != nil {
+			hop = *w.Hop
+		}
+		if got, want := [5]float64{p.TFLOPS, p.MemoryGB, p.MemoryGBs, p.LinkGBs, p.LinkUS}, [5]float64{w.Flops, w.Size, w.BW, w.ICN, hop}; got != want {
+			t.Errorf("%s is %v, want %v", p.Name, got, want)
+		}
+	}
+}

@@ -123,10 +123,14 @@ func (m Model) Params() (float64, error) {
 	return r.WeightsGB * gib, err
 }
 
-// ReadModel reads one model from YAML or JSON; file is its name in errors,
-// which say the line, what was found and what was expected.
+// ReadModel reads one model from YAML or JSON, or the config.json that Hugging
+// Face keeps beside a model; file is its name in errors, which say the line, what
+// was found and what was expected.
 func ReadModel(file string, text []byte) (Model, error) {
 	root, report := source.Parse(file, text)
+	if !report.Failed() && (root.Has("model_type") || root.Has("hidden_size")) {
+		return readHub(root, report)
+	}
 	var m Model
 	if report.Failed() || !source.Decode(report, root, &m) {
 		return Model{}, report.Err()

@@ -28,6 +28,8 @@ type Operator struct {
 
 	InputBytes, SecondBytes, OutputBytes float64 // the second operand is weights, keys or values; of collectives, the input is what is sent
 
+	OffChipBytes float64 // of the operands that do not stay on chip
+
 	LatencyMS, ComputeMS, MemoryMS, LinkMS float64
 }
 
@@ -56,12 +58,12 @@ func (o *Operator) Bound() string {
 	return "memory"
 }
 
-func (r *run) note(name string, _ part, times, macs, a, w, o, compute, mem, comm float64) {
+func (r *run) note(name string, times, macs, a, w, o, off, compute, mem, comm float64) {
 	if r.list == nil {
 		return
 	}
 	*r.list = append(*r.list, Operator{
-		Name: name, Times: times, FLOP: 2 * macs, InputBytes: a, SecondBytes: w, OutputBytes: o,
+		Name: name, Times: times, FLOP: 2 * macs, InputBytes: a, SecondBytes: w, OutputBytes: o, OffChipBytes: off,
 		LatencyMS: max(compute, mem, comm) * 1000, ComputeMS: compute * 1000, MemoryMS: mem * 1000, LinkMS: comm * 1000,
 	})
 }

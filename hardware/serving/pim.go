@@ -14,6 +14,11 @@ func (r *run) interleave(size, beams, input, output int) {
 	layers := r.e.d.Model.Layers
 	n := float64(layers)
 	r.latency += alternate(a.npu/n, a.pim/n, b.npu/n, b.pim/n, layers)
+	r.join(&a, &b)
+}
+
+// join adds what two halves took, but for latency.
+func (r *run) join(a, b *run) {
 	r.compute += a.compute + b.compute
 	r.mem += a.mem + b.mem
 	r.comm += a.comm + b.comm

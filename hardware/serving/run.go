@@ -81,7 +81,7 @@ func (r *run) op(name string, p part, times, macs, a, w, o float64, second kept,
 	r.macs += float64(times * macs)
 	r.data += float64(times * (a + w + o))
 	if macs == 0 {
-		r.note(name, p, times, 0, a, w, o, 0, 0, 0)
+		r.note(name, times, 0, a, w, o, 0, 0, 0, 0)
 		return
 	}
 	var on1, off float64
@@ -109,7 +109,7 @@ func (r *run) op(name string, p part, times, macs, a, w, o float64, second kept,
 	r.compute += float64(times * compute)
 	r.mem += float64(times * mem)
 	r.book(p, times, t, inMemory)
-	r.note(name, p, times, macs, a, w, o, compute, mem, 0)
+	r.note(name, times, macs, a, w, o, off, compute, mem, 0)
 }
 
 func (r *run) book(p part, times, t float64, inMemory bool) {
@@ -163,7 +163,7 @@ func (r *run) sync(name string, p part, times, bytes, t float64) {
 	t /= r.e.linkEff
 	r.comm += float64(times * t)
 	r.book(p, times, t, false)
-	r.note(name, p, times, 0, bytes, 0, 0, 0, 0, t)
+	r.note(name, times, 0, bytes, 0, 0, 0, 0, 0, t)
 }
 
 // prefill is a pass over prompts (GenZ get_language_model.py,

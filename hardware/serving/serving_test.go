@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -374,6 +375,42 @@ func TestReaders(t *testing.T) {
 	}
 }
 
+// TestHub reads configurations as Hugging Face writes them, and finds in them
+// what the table has.
+func TestHub(t *testing.T) {
+	for name, text := range map[string]string{
+		"Llama-3.1-8B": `{"architectures": ["LlamaForCausalLM"], "hidden_act": "silu", "hidden_size": 4096, "intermediate_size": 14336, "max_position_embeddings": 131072,
+ "model_type": "llama", "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8, "rope_scaling": {"factor": 8.0}, "torch_dtype": "bfloat16", "vocab_size": 128256}`,
+		"Mixtral-8x7B": `{"hidden_size": 4096, "intermediate_size": 14336, "max_position_embeddings": 32768, "model_type": "mixtral", "num_attention_heads": 32,
+ "num_experts_per_tok": 2, "num_hidden_layers": 32, "num_key_value_heads": 8, "num_local_experts": 8, "vocab_size": 32000, "sliding_window": null}`,
+		"gpt2": `{"model_type": "gpt2", "n_embd": 768, "n_head": 12, "n_layer": 12, "n_positions": 1024, "n_inner": null, "vocab_size": 50257}`,
+	} {
+		m, err := ReadModel("config.json", []byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		want := must(FindModel(name))
+		m, want = m.withDefaults(), want.withDefaults()
+		want.Name, want.Source, want.Aliases = m.Name, m.Source, nil
+		if !reflect.DeepEqual(m, want) {
+			t.Errorf("%s: found %+v, want %+v", name, m, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"{\"model_type\": \"lstm\",\n\"hidden_size\": 5}": "c.json:1:16: model_type: found \"lstm\"",
+		`{"hidden_size": 5}`:                              "model_type",
+		`{"model_type": "llama", "hidden_size": 64}`:      "num_hidden_layers: it is missing",
+		"{\"model_type\": \"llama\", \"hidden_size\": 64, \"num_hidden_layers\": 2, \"num_attention_heads\": 4,\n\"num_key_value_heads\": 3, \"vocab_size\": 9}": "c.json:2:24: num_key_value_heads: found 3, want a divisor of the 4 heads",
+		`{"model_type": "llama", "kv_lora_rank": 512, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 9}`:                     "latent attention is not modelled",
+		`{"model_type": "llama", "hidden_size": -64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 9}`:                                         "c.json:1:40",
+	} {
+		if _, err := ReadModel("c.json", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error is %v, want %q", text, err, want)
+		}
+	}
+}
+
 // TestExpertsBeside checks what the reference leaves out: narrower experts, and
 // a network beside them.
 func TestExpertsBeside(t *testing.T) {
@@ -445,6 +482,7 @@ func FuzzReadModel(f *testing.F) {
 	f.Add([]byte(`{"hidden": 4096, "layers": 32, "heads": 32, "kv_heads": 8, "vocab": 32000, "experts": 8, "top_k": 2, "ffn": 14336}`))
 	f.Add([]byte("hidden: 7\nlayers: 1\nheads: 1\nvocab: 1\nmamba_state: 1\nmamba_conv: 1\nmamba_expand: 1\nmamba_rank: 1"))
 	f.Add([]byte("hidden: &a 1e9\nheads: *a"))
+	f.Add([]byte(`{"model_type": "qwen2_moe", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 9, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 7}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := ReadModel("fuzz.yaml", text)
 		if err != nil {

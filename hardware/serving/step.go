@@ -58,7 +58,7 @@ func (r *run) layersStep(prefill []Piece, answers, tokens int, context float64, 
 func (r *run) halves(answers int, context float64) {
 	e := r.e
 	layers := e.d.Model.Layers
-	a := run{e: e, memory: r.memory}
+	a := run{e: e, memory: r.memory, list: r.list}
 	b := a
 	first, second := (answers+1)/2, answers/2
 	mean := context / float64(answers)
@@ -66,9 +66,7 @@ func (r *run) halves(answers int, context float64) {
 	b.layersStep(nil, second, second, mean*float64(second), nil)
 	n := float64(layers)
 	r.latency += alternate(a.npu/n, a.pim/n, b.npu/n, b.pim/n, layers)
-	r.compute += a.compute + b.compute
-	r.mem += a.mem + b.mem
-	r.comm += a.comm + b.comm
+	r.join(&a, &b)
 }
 
 // lean reports whether memory decides about the attention of every decoded
@@ -113,28 +111,53 @@ func (e *Engine) reach(tokens int) float64 {
 // layer goes by: pieces of prompts, and one token of each answer, given the
 // tokens in its cache.
 func (e *Engine) Step(prefill []Piece, decode []int) (latencyMS float64, err error) {
-	if err := e.batched(); err != nil {
+	r := run{e: e, memory: e.memory}
+	if err := r.stepOf(prefill, decode); err != nil {
 		return 0, err
+	}
+	return r.latency * 1000, nil
+}
+
+// StepDetails is Step with all that is known about it; throughput is in tokens,
+// read or made. Whether memory suffices is not looked at.
+func (e *Engine) StepDetails(prefill []Piece, decode []int) (Result, []Operator, error) {
+	var list []Operator
+	r := run{e: e, memory: e.memory, list: &list}
+	if err := r.stepOf(prefill, decode); err != nil {
+		return Result{}, nil, err
+	}
+	res := r.result(1, 1, 1)
+	tokens := len(decode)
+	for _, p := range prefill {
+		tokens += p.New
+	}
+	res.Throughput *= float64(tokens)
+	res.Steady = res.Throughput * float64(e.stages)
+	return res, list, nil
+}
+
+func (r *run) stepOf(prefill []Piece, decode []int) error {
+	if err := r.e.batched(); err != nil {
+		return err
 	}
 	tokens, context := len(decode), 0.0
 	for _, p := range prefill {
 		if err := firstOf(whole("past tokens", p.Past, 0, most), whole("new tokens", p.New, 1, most)); err != nil {
-			return 0, err
+			return err
 		}
 		tokens += p.New
 	}
 	for _, kv := range decode {
 		if err := whole("tokens in the cache", kv, 1, most); err != nil {
-			return 0, err
+			return err
 		}
 		context += float64(kv)
 	}
 	if err := whole("tokens", tokens, 1, most); err != nil {
-		return 0, err
+		return err
 	}
-	r := run{e: e, memory: e.memory}
 	r.step(prefill, len(decode), context, decode)
-	return r.latency * 1000, nil
+	return nil
 }
 
 // batched says what continuous batching is not modelled for.

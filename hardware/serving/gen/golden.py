@@ -1,20 +1,21 @@
 """Reference values of GenZ-LLM-Analyzer for the tests of hardware/serving.
 
     pip install genz-llm==0.0.16
-    python golden.py > golden.jsonl && gzip -9n golden.jsonl
+    python golden.py 800 > golden.jsonl && gzip -9n golden.jsonl
 
 Writes one evaluation a line at full precision: the configurations of the
 recorded 67, and random ones over every model, platform, precision and
 parallelism that the program accepts.
 """
-import glob, json, os, random, shutil, sys, warnings
+import glob, json, os, random, sys, warnings
 warnings.filterwarnings('ignore')
 from GenZ.LLM_inference import prefill_moddeling, decode_moddeling
 from GenZ.LLM_inference.llm_chunked import chunked_moddeling
 from GenZ.Models.default_models import MODEL_DICT
+from GenZ.Models.get_language_model import DATA_PATH
 from Systems.system_configs import system_configs
 
-DATA = '/tmp/genz/data/model'
+DATA = os.path.join(DATA_PATH, 'model')  # where the program leaves a file for every evaluation
 
 def run(c):
     common = dict(model=c['model'], system_name=c['platform'], system_eff=c.get('eff', 1), bits=c['bits'],
