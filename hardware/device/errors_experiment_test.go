@@ -4,6 +4,7 @@ package device_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -146,7 +147,7 @@ func TestFewShot(t *testing.T) {
 		var names []string
 		for d, x := range s.all {
 			fit, _ := split(x, 1000)
-			m, err := device.AdditiveOptions{Log: true, Robust: true}.Fit(fit)
+			m, err := device.AdditiveOptions{Robust: true}.Fit(fit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -235,4 +236,55 @@ func fewShot(t *testing.T, target device.Timings, pool []device.Model, method, h
 		return 0
 	})
 	return a, device.Assess(m, held.Select(order[len(order)/10:len(order)*9/10])).Spearman
+}
+
+// TestNoise prints what bounds a model from above. On NAS-Bench-201, the rank
+// correlation r of cells with equal counts of operations, taken in pairs: two
+// measurements of the same work, so no model of the work can correlate with a
+// measurement better than by about √r. On FBNet, in the order in which networks
+// were timed, the correlation of each residual of a sum with the next: it would be
+// 0 if the device were the same all the time. And how many different latencies
+// there are.
+//
+//	go test -tags experiment -run TestNoise -v ./hardware/device
+func TestNoise(t *testing.T) {
+	fmt.Print("\n| device | NAS-Bench-201: ceiling | different latencies | FBNet: residual with the next | different latencies |\n|---|---|---|---|---|\n")
+	full, err := device.ReadMeasurements(unzip(t, "../../../shared/data/hw-latency-help/fbnet_latency.csv.gz"), "fbnet.csv", device.FBNet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	different := func(x []float64) int { return len(slices.Compact(slices.Sorted(slices.Values(x)))) }
+	for _, d := range nasbench201.Devices() {
+		x := nb201(t, d)
+		waiting := map[[5]int]int{} // counts → a cell without a partner
+		var a, b []float64
+		for i := range x.MS {
+			var counts [5]int
+			for _, op := range x.Network(i) {
+				counts[op]++
+			}
+			if j, ok := waiting[counts]; ok {
+				a, b = append(a, x.MS[j]), append(b, x.MS[i])
+				delete(waiting, counts)
+			} else {
+				waiting[counts] = i
+			}
+		}
+		r := predict.Assess(a, nil, b, 1).Spearman
+		fmt.Printf("| %s | %.3f | %d |", d, math.Sqrt(max(r, 0)), different(x.MS))
+		f := full.Of(strings.Replace(d, "_256", "_64", 1))
+		m, err := device.AdditiveOptions{Log: true}.Fit(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var product, square float64
+		last := 0.0
+		for i, ms := range f.MS {
+			e := math.Log(ms) - m.Sum(f.Network(i))
+			product += e * last
+			square += e * e
+			last = e
+		}
+		fmt.Printf(" %.2f | %d |\n", product/square, different(f.MS))
+	}
 }

@@ -39,9 +39,19 @@ type LayerTable struct {
 const gridLines = 256
 
 type layerGrid struct {
-	x, y []float64 // logarithms of operations and bytes, rising
+	x, y gridAxis  // logarithms of operations and bytes
 	z    []float64 // of milliseconds, row by row of x
 }
+
+// A gridAxis is lines, rising, and an index to find the one below a value: the
+// range is cut into equal parts, of each of which it says the line where it begins.
+type gridAxis struct {
+	lines []float64
+	begin []uint16
+	scale float64 // parts a unit
+}
+
+const axisParts = 1024
 
 // NewLayerTable makes a table of measured layers.
 func NewLayerTable(times []LayerTime) (*LayerTable, error) {
@@ -82,21 +92,22 @@ func newLayerGrid(points [][3]float64) *layerGrid {
 		merged = append(merged, [3]float64{points[i][0], points[i][1], sum / float64(j-i)})
 		i = j
 	}
-	g := &layerGrid{x: gridAxis(merged, 0), y: gridAxis(merged, 1)}
-	g.z = make([]float64, len(g.x)*len(g.y))
+	g := &layerGrid{x: newGridAxis(merged, 0), y: newGridAxis(merged, 1)}
+	xs, ys := g.x.lines, g.y.lines
+	g.z = make([]float64, len(xs)*len(ys))
 	for i := range g.z {
 		g.z[i] = math.NaN()
 	}
 	for _, p := range merged {
-		i, ok1 := slices.BinarySearch(g.x, p[0])
-		j, ok2 := slices.BinarySearch(g.y, p[1])
+		i, ok1 := slices.BinarySearch(xs, p[0])
+		j, ok2 := slices.BinarySearch(ys, p[1])
 		if ok1 && ok2 {
-			g.z[i*len(g.y)+j] = p[2]
+			g.z[i*len(ys)+j] = p[2]
 		}
 	}
-	for i, x := range g.x {
-		for j, y := range g.y {
-			if at := &g.z[i*len(g.y)+j]; math.IsNaN(*at) {
+	for i, x := range xs {
+		for j, y := range ys {
+			if at := &g.z[i*len(ys)+j]; math.IsNaN(*at) {
 				*at = shepard(merged, x, y)
 			}
 		}
@@ -104,8 +115,8 @@ func newLayerGrid(points [][3]float64) *layerGrid {
 	return g
 }
 
-// gridAxis returns the distinct values of a coordinate, at most gridLines.
-func gridAxis(points [][3]float64, k int) []float64 {
+// newGridAxis takes the distinct values of a coordinate, at most gridLines.
+func newGridAxis(points [][3]float64, k int) gridAxis {
 	v := make([]float64, len(points))
 	for i, p := range points {
 		v[i] = p[k]
@@ -117,9 +128,44 @@ func gridAxis(points [][3]float64, k int) []float64 {
 		for i := range few {
 			few[i] = v[i*(n-1)/(gridLines-1)]
 		}
-		return few
+		v = few
 	}
-	return v
+	a := gridAxis{lines: v}
+	last := len(v) - 1
+	if last == 0 {
+		return a
+	}
+	a.scale = axisParts / (v[last] - v[0])
+	a.begin = make([]uint16, axisParts+1)
+	line := 0
+	for part := range a.begin {
+		for line < last && a.part(v[line+1]) <= part {
+			line++
+		}
+		// a line within the part comes after the part begins
+		first := line
+		for first > 0 && a.part(v[first]) >= part {
+			first--
+		}
+		a.begin[part] = uint16(first)
+	}
+	return a
+}
+
+func (a *gridAxis) part(v float64) int { return int((v - a.lines[0]) * a.scale) }
+
+// find returns the line at or below a value of the range, and where between it
+// and the next the value lies.
+func (a *gridAxis) find(v float64) (int, float64) {
+	last := len(a.lines) - 1
+	if last == 0 || v >= a.lines[last] {
+		return last, 0
+	}
+	i := int(a.begin[a.part(v)])
+	for a.lines[i+1] <= v {
+		i++
+	}
+	return i, (v - a.lines[i]) / (a.lines[i+1] - a.lines[i])
 }
 
 // shepard estimates the height at a place from the nearest points: a weighted
@@ -182,19 +228,20 @@ func (t *LayerTable) Lookup(op Op, macs, bytes float64) (ms float64, inside, ok 
 func (g *layerGrid) at(x, y float64) (z float64, inside bool) {
 	growth := 0.0
 	inside = true
-	if last := g.x[len(g.x)-1]; x > last {
+	xs, ys := g.x.lines, g.y.lines
+	if last := xs[len(xs)-1]; x > last {
 		growth, x, inside = x-last, last, false
-	} else if x < g.x[0] {
-		x, inside = g.x[0], false
+	} else if x < xs[0] {
+		x, inside = xs[0], false
 	}
-	if last := g.y[len(g.y)-1]; y > last {
+	if last := ys[len(ys)-1]; y > last {
 		growth, y, inside = max(growth, y-last), last, false
-	} else if y < g.y[0] {
-		y, inside = g.y[0], false
+	} else if y < ys[0] {
+		y, inside = ys[0], false
 	}
-	i, u := cell(g.x, x)
-	j, v := cell(g.y, y)
-	n := len(g.y)
+	i, u := g.x.find(x)
+	j, v := g.y.find(y)
+	n := len(ys)
 	row := g.z[i*n : i*n+n]
 	z0 := row[j]
 	if v > 0 {
@@ -209,23 +256,6 @@ func (g *layerGrid) at(x, y float64) (z float64, inside bool) {
 		z0 += float64(u * (z1 - z0))
 	}
 	return z0 + growth, inside
-}
-
-// cell finds the lines between which a value lies, and where.
-func cell(lines []float64, v float64) (int, float64) {
-	lo, hi := 0, len(lines)
-	for hi-lo > 1 {
-		m := int(uint(lo+hi) / 2)
-		if lines[m] <= v {
-			lo = m
-		} else {
-			hi = m
-		}
-	}
-	if lo == len(lines)-1 {
-		return lo, 0
-	}
-	return lo, (v - lines[lo]) / (lines[lo+1] - lines[lo])
 }
 
 // NetworkMS adds up the layers of a network for some images. It fails if a kind

@@ -5,11 +5,16 @@ import (
 	"slices"
 )
 
-// solvePositive solves ax = b for a symmetric positive matrix by Cholesky's
-// decomposition. It spoils a and b, and returns b. Directions in which a says
-// nothing get 0.
+// solvePositive solves ax = b for a symmetric positive matrix. It spoils a and b,
+// and returns b. Directions in which a says nothing get 0.
 func solvePositive(a, b []float64) []float64 {
-	n := len(b)
+	decompose(a, len(b))
+	substitute(a, b)
+	return b
+}
+
+// decompose makes of a symmetric positive matrix its lower triangle by Cholesky.
+func decompose(a []float64, n int) {
 	for j := range n {
 		row := a[j*n : j*n+j]
 		d := a[j*n+j]
@@ -30,6 +35,11 @@ func solvePositive(a, b []float64) []float64 {
 			a[i*n+j] = s / root
 		}
 	}
+}
+
+// substitute solves with what decompose made.
+func substitute(a, b []float64) {
+	n := len(b)
 	for i := range n {
 		s := b[i]
 		for k, v := range a[i*n : i*n+i] {
@@ -44,7 +54,13 @@ func solvePositive(a, b []float64) []float64 {
 		}
 		b[i] = s / a[i*n+i]
 	}
-	return b
+}
+
+func dot(a, b []float64) (s float64) {
+	for i, v := range a {
+		s += float64(v * b[i])
+	}
+	return s
 }
 
 // nonNegative minimises xᵀax/2 − bᵀx + ridge/2·Σx² over x ≥ 0, the last of x

@@ -61,8 +61,9 @@ type Transferred struct {
 	Steps  []Step    // of the monotone method, on pool[0]; else nil
 
 	// Samples is how many networks were measured, and LeaveOneOut the standard
-	// error of log latency when each is predicted from the others: about the
-	// relative error to expect. It is NaN for fewer than three.
+	// error of log latency when each is predicted from the others, or of more
+	// than 30 each tenth: about the relative error to expect. It is NaN for fewer
+	// than three.
 	Samples     int
 	LeaveOneOut float64
 }
@@ -132,7 +133,7 @@ func rise(steps []Step, v float64) float64 {
 }
 
 // maxSamples bounds the matrices; with more networks, [Learn] needs no pool.
-const maxSamples = 1000
+const maxSamples = 300
 
 // Fit learns a device from a few measured networks and models of other devices
 // on the same space.
@@ -179,12 +180,23 @@ func (o TransferOptions) Fit(pool []Model, t Timings) (*Transferred, error) {
 	}
 	fit := f.fit(t, y, known, all)
 	if n >= 3 {
+		folds := n
+		if n > 30 {
+			folds = 10
+		}
 		sum := 0.0
-		for out := range n {
-			rest := append(slices.Clone(all[:out]), all[out+1:]...)
+		for fold := range folds {
+			var rest []int
+			for i := range n {
+				if i%folds != fold {
+					rest = append(rest, i)
+				}
+			}
 			r := f.fit(t, y, known, rest)
-			e := r.at(t, known, out) - y[out]
-			sum += float64(e * e)
+			for i := fold; i < n; i += folds {
+				e := r.at(t, known, i) - y[i]
+				sum += float64(e * e)
+			}
 		}
 		m.LeaveOneOut = math.Sqrt(sum / float64(n))
 	}
@@ -250,33 +262,33 @@ func (f *fewFit) at(t Timings, known [][]float64, i int) float64 {
 type belief struct {
 	device      int // the only one; below 0 all
 	mean, slope float64
-	setting     float64
 	prior       float64 // logarithm of its probability
 }
 
+// settings are the variances κ² that a method tries.
+func (f fewShot) settings() []float64 {
+	switch f.method {
+	case "alone":
+		return []float64{0.01, 0.09, 1, 9, 100}
+	case "combine":
+		return []float64{0}
+	}
+	return []float64{0, 0.01, 0.09}
+}
+
+// beliefs are the models for each κ, but for the probability of κ.
 func (f fewShot) beliefs(devices int) []belief {
-	var out []belief
 	if f.method == "alone" {
-		for _, k := range [...]float64{0.1, 0.3, 1, 3, 10} {
-			out = append(out, belief{setting: k * k})
-		}
-		return out
+		return []belief{{device: -1}}
 	}
-	settings := []float64{0, 0.1, 0.3}
-	if f.method == "combine" {
-		settings = settings[:1]
-	}
+	var out []belief
 	for _, tau := range [...]float64{1, 2, 4, 8, 16} {
-		for _, k := range settings {
-			out = append(out, belief{-1, 1 / float64(devices), tau * tau, k * k, -detmath.Log(float64(5 * len(settings)))})
-		}
+		out = append(out, belief{-1, 1 / float64(devices), tau * tau, -detmath.Log(5)})
 	}
 	if f.method == "average" {
 		for d := range devices {
 			for _, tau := range [...]float64{3, 10} {
-				for _, k := range settings {
-					out = append(out, belief{d, 1, tau * tau, k * k, -detmath.Log(float64(devices * 2 * len(settings)))})
-				}
+				out = append(out, belief{d, 1, tau * tau, -detmath.Log(float64(2 * devices))})
 			}
 		}
 	}
@@ -318,6 +330,12 @@ func (f fewShot) fit(t Timings, y []float64, known [][]float64, rows []int) *few
 		}
 	}
 	alike := f.alike(t, rows)
+	sum := make([]float64, n) // of all devices
+	for _, c := range devices {
+		for i, v := range c {
+			sum[i] += v
+		}
+	}
 	type opinion struct {
 		evidence float64
 		slopes   []float64
@@ -325,57 +343,84 @@ func (f fewShot) fit(t Timings, y []float64, known [][]float64, rows []int) *few
 	}
 	var all []opinion
 	best := math.Inf(-1)
-	for _, b := range f.beliefs(len(devices)) {
-		k, r := make([]float64, n*n), slices.Clone(target)
-		for d, c := range devices {
-			if b.device >= 0 && b.device != d {
-				continue
-			}
-			for i := range n {
-				r[i] -= float64(b.mean * c[i])
-			}
+	for _, setting := range f.settings() {
+		// B = κ²·alike + 1 is what is left without devices.
+		base := make([]float64, n*n)
+		for i, v := range alike {
+			base[i] = float64(setting * v)
 		}
 		for i := range n {
-			for j := range n {
-				v := 0.0
-				switch {
-				case b.device >= 0 && len(devices) > 0:
-					v = float64(devices[b.device][i] * devices[b.device][j])
-				case b.device < 0:
-					v = gram[i*n+j]
+			base[i*n+i]++
+		}
+		plain := slices.Clone(base)
+		decompose(base, n)
+		solved := func(v []float64) []float64 {
+			v = slices.Clone(v)
+			substitute(base, v)
+			return v
+		}
+		half := func(l []float64) (s float64) { // of the logarithm of the determinant
+			for i := range n {
+				s += detmath.Log(l[i*n+i])
+			}
+			return s
+		}
+		inBase, toTarget := half(base), solved(target)
+		to := make([][]float64, len(devices))
+		if f.method == "average" {
+			for d, c := range devices {
+				to[d] = solved(c)
+			}
+		}
+		for _, b := range f.beliefs(len(devices)) {
+			var alpha []float64
+			r, determinant := slices.Clone(target), inBase
+			switch {
+			case b.device >= 0: // B and one product: Sherman and Morrison
+				c, u := devices[b.device], to[b.device]
+				alpha = slices.Clone(toTarget)
+				for i := range n {
+					r[i] -= float64(b.mean * c[i])
+					alpha[i] -= float64(b.mean * u[i])
 				}
-				k[i*n+j] = float64(b.slope*v) + float64(b.setting*alike[i*n+j])
+				grown := 1 + float64(b.slope*dot(c, u))
+				along := float64(b.slope*dot(c, alpha)) / grown
+				for i := range n {
+					alpha[i] -= float64(along * u[i])
+				}
+				determinant += detmath.Log(grown) / 2
+			case len(devices) > 0:
+				k := slices.Clone(plain)
+				for i, v := range gram {
+					k[i] += float64(b.slope * v)
+				}
+				decompose(k, n)
+				for i := range n {
+					r[i] -= float64(b.mean * sum[i])
+				}
+				alpha, determinant = slices.Clone(r), half(k)
+				substitute(k, alpha)
+			default:
+				alpha = toTarget
 			}
-			k[i*n+i]++
-		}
-		alpha := solvePositive(k, slices.Clone(r))
-		q, determinant := 0.0, 0.0
-		for i := range n {
-			q += float64(r[i] * alpha[i])
-			determinant += detmath.Log(k[i*n+i]) // of the root, which solvePositive left there
-		}
-		// Student's t: σ² is integrated out, as is the constant, which leaves
-		// n − 1 measurements.
-		const shape, scale = 1.5, 0.5 * 0.075 * 0.075
-		o := opinion{evidence: b.prior - determinant - float64((shape+float64(n-1)/2)*detmath.Log(scale+q/2))}
-		o.slopes = make([]float64, len(devices))
-		for d, c := range devices {
-			if b.device >= 0 && b.device != d {
-				continue
+			// Student's t: σ² is integrated out, as is the constant, which leaves
+			// n − 1 measurements.
+			const shape, scale = 1.5, 0.5 * 0.075 * 0.075
+			o := opinion{evidence: b.prior - determinant - float64((shape+float64(n-1)/2)*detmath.Log(scale+dot(r, alpha)/2))}
+			o.slopes = make([]float64, len(devices))
+			for d, c := range devices {
+				if b.device < 0 || b.device == d {
+					o.slopes[d] = b.mean + float64(b.slope*dot(c, alpha))
+				}
 			}
-			s := 0.0
-			for i := range n {
-				s += float64(c[i] * alpha[i])
+			if setting > 0 {
+				for _, a := range alpha {
+					o.alpha = append(o.alpha, float64(setting*a))
+				}
 			}
-			o.slopes[d] = b.mean + float64(b.slope*s)
+			all = append(all, o)
+			best = max(best, o.evidence)
 		}
-		if b.setting > 0 {
-			for _, a := range alpha {
-				o.alpha = append(o.alpha, float64(b.setting*a))
-			}
-		}
-		all = append(all, o)
-		best = max(best, o.evidence)
 	}
 	total := 0.0
 	for i := range all {
@@ -515,8 +560,9 @@ func isotonic(y, v []float64, rows []int) []Step {
 	return steps
 }
 
-// Choices names the ways to choose which networks to measure.
-func Choices() []string { return []string{"spread", "diverse", "random"} }
+// Choices names the ways to choose which networks to measure, the best on the
+// whole first.
+func Choices() []string { return []string{"diverse", "spread", "random"} }
 
 // Choose says which of some networks, which stand one after the other, to measure
 // on a new device:

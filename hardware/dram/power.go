@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -29,9 +30,11 @@ type PowerSpec struct {
 
 // Power returns what [Analyze] needs of a specification, for one device.
 func (s *Spec) Power() PowerSpec {
+	timings := maps.Clone(s.Timings)
+	timings["RFC"] = newTiming(s).rfc // of fine-granularity refresh too
 	return PowerSpec{
 		Name: s.Name, Type: string(s.Family), BurstLength: int64(s.BurstLength), DataRate: int64(s.DataRate), Banks: s.Banks, Ranks: 1, WidthBits: int64(s.WidthBits),
-		ClockMHz: s.ClockMHz, Timings: s.Timings, Currents: s.Currents,
+		ClockMHz: s.ClockMHz, Timings: timings, Currents: s.Currents,
 	}
 }
 
@@ -742,7 +745,7 @@ func (a *analyst) energy(o PowerOptions, left bool) {
 	r.TotalPJ = r.ActivatePJ + r.PrechargePJ + r.ReadPJ + r.WritePJ + r.RefreshPJ + r.BankRefreshPJ + r.ReadIOPJ + r.TerminationPJ +
 		float64(ranks*(r.ActiveStandbyPJ+r.PrechargedStandbyPJ+r.SelfRefreshPJ+r.PowerDownPJ+r.SelfRefreshStandbyPJ))
 	if left {
-		r.TotalPJ -= ranks * r.SelfRefreshPJ
+		r.TotalPJ -= float64(ranks * r.SelfRefreshPJ)
 	}
 	r.TotalCycles = r.ActiveCycles + r.PrechargedCycles + r.FastActiveDownCycles + r.FastPrechargedDownCycles + r.SlowActiveDownCycles + r.SlowPrechargedDownCycles +
 		r.SelfRefreshCycles + refreshed
@@ -762,7 +765,7 @@ func (a *analyst) termination(clock float64) {
 	}
 	beat := clock / float64(s.DataRate)
 	pins := func(n int64, extra int64, power float64) float64 {
-		return float64(n*s.BurstLength) * beat * power * float64(s.WidthBits+extra*(s.WidthBits/8))
+		return float64(float64(n*s.BurstLength) * beat * power * float64(s.WidthBits+extra*(s.WidthBits/8)))
 	}
 	a.r.ReadIOPJ = pins(a.r.Reads, 1, io)
 	a.r.TerminationPJ = pins(a.r.Writes, 2, p.writeODT)
@@ -781,7 +784,7 @@ func (a *analyst) split(o PowerOptions, clock float64, burst, refreshed int64) {
 	i := s.Currents
 	n := float64(s.Banks)
 	pj := func(cycles int64, current float64) float64 {
-		return float64(cycles) * clock * current * i["vdd"]
+		return float64(float64(cycles) * clock * current * i["vdd"])
 	}
 	rho := float64(o.RhoPercent/100*(i["idd3n"]-i["idd2n"])) + i["idd2n"]
 	one := (i["idd3n"] + float64(rho*(n-1))) / n

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 )
 
@@ -58,15 +59,14 @@ type Simulator struct {
 	inOrder bool    // answers leave in the order of the requests
 	sent    int64   // when the controller gave its last answer
 
-	latency    latencies
-	waited     int64 // cycles in the scheduler, of all requests
-	queueMax   int
-	rowHits    int
-	rowMisses  int
-	conflicts  int
-	record     int
-	commands   []Command
-	precharges int
+	latency   latencies
+	waited    int64 // cycles in the scheduler, of all requests
+	queueMax  int
+	rowHits   int
+	rowMisses int
+	conflicts int
+	record    int
+	commands  []Command
 }
 
 // bank is the machine of one bank.
@@ -114,7 +114,7 @@ func NewSimulator() *Simulator { return &Simulator{} }
 func (s *Simulator) Record(n int) { s.record = max(n, 0) }
 
 // Commands returns the commands of the last run that were kept.
-func (s *Simulator) Commands() []Command { return s.commands }
+func (s *Simulator) Commands() []Command { return s.commands[:min(len(s.commands), s.record)] }
 
 func grow[T any](s []T, n int) []T {
 	if cap(s) < n {
@@ -127,7 +127,8 @@ func grow[T any](s []T, n int) []T {
 var errStuck = errors.New("dram: no event is left although requests are; please report this")
 
 // Run simulates a load. The result is the same for the same arguments on every
-// platform. Errors are those of [Controller.Validate] and of the context.
+// platform. Errors are those of [Controller.Validate], of the context, and of a
+// run that is too long for picoseconds.
 func (s *Simulator) Run(ctx context.Context, l *Load, c Controller) (Result, error) {
 	if err := c.Validate(); err != nil {
 		return Result{}, fmt.Errorf("dram: %w", err)
@@ -161,6 +162,9 @@ func (s *Simulator) Run(ctx context.Context, l *Load, c Controller) (Result, err
 			end = s.answers[n-1]
 		}
 	}
+	if limit := math.MaxInt64 / s.spec.ClockPS(); end > limit {
+		return Result{}, fmt.Errorf("dram: trace %s ends in cycle %d of %s, want at most %d: a time in picoseconds has 63 bits", l.Trace, end, s.spec.Name, limit)
+	}
 	r := s.result(end)
 	if invariants {
 		s.check(&r)
@@ -184,7 +188,7 @@ func (s *Simulator) reset(l *Load, c Controller) {
 	}
 	s.answers, s.sent = grow(s.answers, n)[:0], -1
 	s.latency.reset()
-	s.waited, s.queueMax, s.rowHits, s.rowMisses, s.conflicts, s.precharges = 0, 0, 0, 0, 0, 0
+	s.waited, s.queueMax, s.rowHits, s.rowMisses, s.conflicts = 0, 0, 0, 0, 0
 	s.commands = s.commands[:0]
 
 	s.ranks = grow(s.ranks, s.spec.Ranks)
@@ -580,11 +584,11 @@ func (s *Simulator) sendRefresh(i int, now int64) {
 	r := &s.ranks[i]
 	kind := r.kind
 	first := i * s.spec.Banks
-	if len(s.commands) < s.record {
+	if invariants || len(s.commands) < s.record {
 		s.commands = append(s.commands, Command{Cycle: now, Kind: kind, Rank: i, Bank: first, Request: -1})
 	}
 	r.meter.command(kind, 0, now)
-	s.bus[0] = now + s.t.busy[kind]
+	s.occupy(kind, 0, now)
 	for _, x := range s.t.rank[kind] {
 		r.at[x.to] = max(r.at[x.to], now+x.delay)
 	}
@@ -612,12 +616,22 @@ func (s *Simulator) sendRefresh(i int, now int64) {
 	s.choose(now)
 }
 
+// occupy keeps the command bus busy. Where rows and columns share it, both
+// entries are the same.
+func (s *Simulator) occupy(kind Kind, bus uint8, now int64) {
+	until := now + s.t.busy[kind]
+	s.bus[bus] = until
+	if !s.t.twoBuses {
+		s.bus[1-bus] = until
+	}
+}
+
 // send sends what a bank wants.
 func (s *Simulator) send(b int, now int64) {
 	k := &s.banks[b]
 	r := &s.ranks[k.rank]
 	kind, i := k.kind, k.current
-	if len(s.commands) < s.record {
+	if invariants || len(s.commands) < s.record {
 		row := s.load.row[i]
 		if kind == PRE {
 			row = k.row
@@ -625,12 +639,7 @@ func (s *Simulator) send(b int, now int64) {
 		s.commands = append(s.commands, Command{Cycle: now, Kind: kind, Rank: int(k.rank), Bank: b, Row: int(row), Request: i})
 	}
 	r.meter.command(kind, b-int(k.rank)*s.spec.Banks, now)
-	if s.t.twoBuses {
-		s.bus[column[k.reg]] = now + s.t.busy[kind]
-	} else {
-		s.bus[0] = now + s.t.busy[kind]
-		s.bus[1] = s.bus[0]
-	}
+	s.occupy(kind, column[k.reg], now)
 	for _, x := range s.t.bank[kind] {
 		k.at[x.to] = max(k.at[x.to], now+x.delay)
 	}

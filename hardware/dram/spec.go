@@ -196,7 +196,16 @@ func ReadSpec(name string, text []byte) (Spec, error) {
 	var doc struct {
 		Spec *struct {
 			Arch *struct {
-				BurstLength, DataRate, NbrOfRanks, NbrOfBankGroups, NbrOfBanks, NbrOfRows, NbrOfColumns, Width, NbrOfDevicesOnDIMM, NbrOfChannels *int
+				BurstLength        *int `json:"burstLength"`
+				DataRate           *int `json:"dataRate"`
+				NbrOfRanks         *int `json:"nbrOfRanks"`
+				NbrOfBankGroups    *int `json:"nbrOfBankGroups"`
+				NbrOfBanks         *int `json:"nbrOfBanks"`
+				NbrOfRows          *int `json:"nbrOfRows"`
+				NbrOfColumns       *int `json:"nbrOfColumns"`
+				Width              *int `json:"width"`
+				NbrOfDevicesOnDIMM *int `json:"nbrOfDevicesOnDIMM"`
+				NbrOfChannels      *int `json:"nbrOfChannels"`
 			} `json:"memarchitecturespec"`
 			ID     string             `json:"memoryId"`
 			Type   string             `json:"memoryType"`

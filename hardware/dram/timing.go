@@ -171,8 +171,11 @@ func newTiming(s *Spec) timing {
 		t.busy[PRE], t.busy[PREA], t.busy[REF] = 2, 2, 2
 		t.rfc = v["RFCAB"]
 		t.readData, t.writeData = rl+v["DQSCK"]+burst+3, wl+v["DQSS"]+v["DQS2DQ"]+burst+3
+		// Between ranks DRAMSys leaves out when the data follow their strobe, and
+		// lets bursts overlap; here the data bus decides.
+		turn := t.readData - t.writeData
 		columns(&t.rank, v["CCD"], rl+v["DQSCK"]+burst-wl+v["WPRE"]+v["RPST"], wl+1+burst+v["WTR"], v["CCD"])
-		columns(&t.other, burst+rtrs, rl+burst+rtrs-wl, wl+burst+rtrs-rl, burst+rtrs)
+		columns(&t.other, burst+rtrs, burst+rtrs+turn, burst+rtrs-turn, burst+rtrs)
 		rdpre, wrpre := v["RTP"]+burst-6, wl+burst+1+v["WR"]+2
 		rows(v["RCPB"], v["RAS"], v["RCD"], v["RCD"], rdpre, wrpre, rdpre-2+v["RPPB"], wrpre-2+v["RPPB"], v["RPPB"], v["RPAB"], t.rfc, 2, 2)
 		add(&t.rank, ACT, toACT, v["RRD"])

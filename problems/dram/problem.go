@@ -21,8 +21,9 @@ import (
 // and all four of its traces.
 type Options struct {
 	// Traces are what the controller is measured on: names of [sim.Traces],
-	// generators for [sim.ParseGenerator], or paths of .stl files.
-	Traces []string `yaml:"traces" doc:"what is run, one after the other: stream, random, cloud-1, cloud-2 (all four by default), generators such as random(seed=2, writes=0.5), chase(range=65536) or strided(stride=8192), or .stl files"`
+	// generators for [sim.ParseGenerator], or paths of .stl files; with " + "
+	// between them, clients that share a port.
+	Traces []string `yaml:"traces" doc:"what is run, one after the other: stream, random, cloud-1, cloud-2 (all four by default), generators such as random(seed=2, writes=0.5), chase(range=65536) or strided(stride=8192), or .stl files; clients that share a port are joined by +, such as stream + random"`
 
 	// Memory is a name of [sim.Memories] or the path of a memory specification.
 	Memory string `yaml:"memory" default:"ddr3-1600" doc:"ddr3-1600, ddr4-1866, ddr4-2400, lpddr4-3200, hbm2, or a memory specification of DRAMSys (.json), which needs a map"` // "" means ddr3-1600
@@ -33,8 +34,8 @@ type Options struct {
 	Active   string  `yaml:"active" default:"powers" oneof:"powers all" doc:"values of MaxActiveTransactions: the powers of two up to 128, or all numbers up to 128"` // "" means powers
 
 	Target          string  `yaml:"target" default:"none" oneof:"none power latency both" doc:"adds ArchGym's reward, target ÷ |target − measured|, of power, of latency, or their product"` // "" means none
-	TargetLatencyMS float64 `yaml:"target_latency_ms" default:"0.1" min:"0" doc:"latency that the reward wants, ms"`                                                                       // 0 means 0.1
-	TargetPowerW    float64 `yaml:"target_power_w" default:"1" min:"0" doc:"power that the reward wants, W"`                                                                               // 0 means 1
+	TargetLatencyMS float64 `yaml:"target_latency_ms" default:"0.1" min:"0" doc:"latency that the reward wants, ms"`                                                                         // 0 means 0.1
+	TargetPowerW    float64 `yaml:"target_power_w" default:"1" min:"0" doc:"power that the reward wants, W"`                                                                                 // 0 means 1
 
 	Compat string `yaml:"compat" default:"none" oneof:"none archgym_units" doc:"archgym_units: latencies as ArchGym reads them, 1000 times too small if a run ends on a whole nanosecond"` // "" means none
 }
@@ -48,7 +49,11 @@ func (o Options) In(dir string) Options {
 	}
 	o.Traces = slices.Clone(o.Traces)
 	for i := range o.Traces {
-		from(&o.Traces[i], ".stl")
+		parts := strings.Split(o.Traces[i], " + ")
+		for j := range parts {
+			from(&parts[j], ".stl")
+		}
+		o.Traces[i] = strings.Join(parts, " + ")
 	}
 	from(&o.Memory, ".json")
 	from(&o.Map, ".json")
@@ -210,6 +215,16 @@ func (o *Options) memory() (*sim.Memory, error) {
 }
 
 func (o *Options) trace(name string) (sim.Trace, error) {
+	if parts := strings.Split(name, " + "); len(parts) > 1 { // clients of one port
+		clients := make([]sim.Trace, len(parts))
+		for i, part := range parts {
+			var err error
+			if clients[i], err = o.trace(strings.TrimSpace(part)); err != nil {
+				return sim.Trace{}, err
+			}
+		}
+		return sim.Merge(strings.ReplaceAll(name, " ", ""), clients...)
+	}
 	var t sim.Trace
 	switch {
 	case strings.HasSuffix(name, ".stl"):
@@ -314,10 +329,8 @@ func (p *Problem) newMetrics() []metric.Metric {
 			add("latency_ms"+s, "ms", metric.Minimize, "until the last answer to "+l.Trace+compat)
 			if energy {
 				add("energy_mj"+s, "mJ", metric.Minimize, "of all devices for "+l.Trace)
-				add("power_w"+s, "W", metric.Minimize, "mean of all devices over "+l.Trace)
 			}
 			add("request_ns"+s, "ns", metric.Minimize, "mean time from asking to the answer of "+l.Trace)
-			add("bandwidth_gbs"+s, "GB/s", metric.Maximize, "10⁹ bytes a second over "+l.Trace)
 		}
 	}
 	return out
@@ -363,9 +376,9 @@ func (p *Problem) Controller(d space.Design) (sim.Controller, error) {
 // Design returns the design of a controller, or says that the space has none.
 func (p *Problem) Design(c sim.Controller) (space.Design, error) {
 	return p.space.FromMap(map[string]any{
-		"PagePolicy": c.PagePolicy.String(), "Scheduler": c.Scheduler.String(), "SchedulerBuffer": c.SchedulerBuffer.String(), "RequestBufferSize": max(c.RequestBufferSize, 1),
-		"RespQueue": c.RespQueue.String(), "RefreshPolicy": c.RefreshPolicy.String(), "RefreshMaxPostponed": max(c.RefreshMaxPostponed, 1), "RefreshMaxPulledin": max(c.RefreshMaxPulledin, 1),
-		"Arbiter": c.Arbiter.String(), "MaxActiveTransactions": max(c.MaxActiveTransactions, 1),
+		"PagePolicy": c.PagePolicy.String(), "Scheduler": c.Scheduler.String(), "SchedulerBuffer": c.SchedulerBuffer.String(), "RequestBufferSize": float64(max(c.RequestBufferSize, 1)),
+		"RespQueue": c.RespQueue.String(), "RefreshPolicy": c.RefreshPolicy.String(), "RefreshMaxPostponed": float64(max(c.RefreshMaxPostponed, 1)), "RefreshMaxPulledin": float64(max(c.RefreshMaxPulledin, 1)),
+		"Arbiter": c.Arbiter.String(), "MaxActiveTransactions": float64(max(c.MaxActiveTransactions, 1)),
 	})
 }
 
@@ -405,7 +418,7 @@ func (p *Problem) measure(ctx context.Context, c sim.Controller) (metric.Values,
 	v["latency_ms"] = t.latencyMS
 	v["request_ns"] = t.requestNS / float64(t.requests)
 	v["request_p99_ns"] = t.p99NS
-	v["bandwidth_gbs"] = perMS(t.bytes, t.timeMS)
+	v["bandwidth_gbs"] = t.bytes / t.timeMS / 1e6 // bytes a millisecond
 	v["row_hits"] = float64(t.hits) / float64(t.requests)
 	if p.memory.Spec.HasCurrents() {
 		v["energy_mj"], v["power_w"] = t.energyMJ, t.energyMJ/t.powered
@@ -421,9 +434,6 @@ func (p *Problem) measure(ctx context.Context, c sim.Controller) (metric.Values,
 	return v, nil
 }
 
-// perMS returns bytes in a number of milliseconds in 10⁹ bytes a second.
-func perMS(bytes, ms float64) float64 { return bytes / ms / 1e6 }
-
 func (p *Problem) add(v metric.Values, t *total, i int, r *sim.Result) {
 	timeMS, energyMJ := r.TimeMS(), r.Energy.TotalPJ()/1e9
 	latencyMS := timeMS
@@ -431,13 +441,12 @@ func (p *Problem) add(v metric.Values, t *total, i int, r *sim.Result) {
 		latencyMS = ArchGymLatency(r.TimePS)
 	}
 	n := r.Stats.Requests
-	bytes := float64(n) * float64(p.memory.Spec.BurstBytes())
 	t.timeMS += timeMS
 	t.latencyMS += latencyMS
 	t.energyMJ += energyMJ
 	t.requestNS += float64(r.Stats.LatencyMeanNS * float64(n))
 	t.p99NS = max(t.p99NS, r.Stats.LatencyP99NS)
-	t.bytes += bytes
+	t.bytes += float64(n) * float64(p.memory.Spec.BurstBytes())
 	t.requests += n
 	t.hits += r.Stats.RowHits
 	if r.PowerW > 0 {
@@ -449,9 +458,8 @@ func (p *Problem) add(v metric.Values, t *total, i int, r *sim.Result) {
 	s := p.suffix[i]
 	v["latency_ms"+s] = latencyMS
 	v["request_ns"+s] = r.Stats.LatencyMeanNS
-	v["bandwidth_gbs"+s] = perMS(bytes, timeMS)
 	if p.memory.Spec.HasCurrents() {
-		v["energy_mj"+s], v["power_w"+s] = energyMJ, r.PowerW
+		v["energy_mj"+s] = energyMJ
 	}
 }
 
