@@ -133,6 +133,12 @@ func design(s *space.Space, t *store.Trial) (space.Design, error) {
 	return d, nil
 }
 
+// counts reports whether a metric is an objective or limited.
+func (f *front) counts(name string) bool {
+	return slices.ContainsFunc(f.goal.Objectives, func(o metric.Objective) bool { return o.Metric == name }) ||
+		slices.ContainsFunc(f.goal.Limits, func(l metric.Limit) bool { return l.Metric == name })
+}
+
 // order returns the metrics as they are shown: objectives, then limited
 // metrics, then the rest.
 func (f *front) order() []metric.Metric {
@@ -211,14 +217,20 @@ func limitsText(g metric.Goal) string {
 // defaultRows is how many rows a table shows unless --limit says otherwise.
 const defaultRows = 20
 
-// table prints the front. limit 0 means all rows; more is a hint at where the
-// rest is.
+// designRoom is what metrics that do not count leave of a line to the design.
+const designRoom = 36
+
+// table prints the front. limit 0 means all rows, and else designs that are equal
+// in all that counts are shown once; more is a hint at where the rest is. Metrics
+// that do not count are shown as far as the line reaches.
 func (f *front) table(w io.Writer, limit int, more string, roles map[int64]string) error {
 	fmt.Fprintln(w, f.title())
 	if len(f.trials) == 0 {
 		return nil
 	}
-	show := spread(len(f.trials), limit)
+	show, equal := f.distinct(limit)
+	all := len(show)
+	show = picked(show, spread(len(show), limit))
 	tab, err := report.Scan(f.rec, f.each())
 	if err != nil {
 		return err
@@ -230,7 +242,8 @@ func (f *front) table(w io.Writer, limit int, more string, roles map[int64]strin
 	out.Columns = append(out.Columns, term.Column{Name: "trial", Right: true})
 	var numbers [][]string // one column each
 	width := term.Width(w)
-	column := func(m metric.Metric, group string) {
+	used := 8 + 24*min(len(f.verified), 1)
+	values := func(m metric.Metric) (texts []string, wide int) {
 		xs := make([]float64, len(show))
 		for i, k := range show {
 			x, ok := f.trials[k].Values[m.Name]
@@ -239,32 +252,36 @@ func (f *front) table(w io.Writer, limit int, more string, roles map[int64]strin
 			}
 			xs[i] = x
 		}
-		out.Columns = append(out.Columns, term.Column{Name: m.Name, Unit: m.Unit, Group: group, Right: true})
-		numbers = append(numbers, term.Numbers(xs...))
+		texts = term.Numbers(xs...)
+		wide = max(len(m.Name), len(m.Unit))
+		for _, s := range texts {
+			wide = max(wide, len(s))
+		}
+		return texts, wide
 	}
+	column := func(m metric.Metric, texts []string, group string) {
+		out.Columns = append(out.Columns, term.Column{Name: m.Name, Unit: m.Unit, Group: group, Right: true})
+		numbers = append(numbers, texts)
+	}
+	var hidden []string
 	for _, m := range f.order() {
-		column(m, "")
+		texts, wide := values(m)
+		if !f.counts(m.Name) && width > 0 && (len(hidden) > 0 || used+wide+2 > width-designRoom) {
+			hidden = append(hidden, m.Name)
+			continue
+		}
+		used += wide + 2
+		column(m, texts, "")
 	}
 	for _, m := range f.verified {
-		column(m, "not seen by the search:")
+		texts, _ := values(m)
+		column(m, texts, "not seen by the search:")
 	}
 	rows, texts := make([][]any, len(show)), make([][]byte, len(show))
 	for i, k := range show {
 		texts[i] = f.trials[k].Design
 		if rows[i], err = tab.Row(&f.trials[k], nil); err != nil {
 			return err
-		}
-	}
-	used := 8 + 24*min(len(f.verified), 1)
-	for i, c := range out.Columns[1:] {
-		wide := max(len(c.Name), len(c.Unit))
-		if i < len(numbers) {
-			for _, s := range numbers[i] {
-				wide = max(wide, len(s))
-			}
-		}
-		if c.Group == "" {
-			used += wide + 2
 		}
 	}
 	columns, cells, common := designs(tab, rows, texts, width-used, f.label)
@@ -286,10 +303,44 @@ func (f *front) table(w io.Writer, limit int, more string, roles map[int64]strin
 	if common != "" {
 		fmt.Fprintf(w, "The same in all rows: %s\n", common)
 	}
-	if len(show) < len(f.trials) {
-		fmt.Fprintf(w, "%d of %d rows, evenly along the front; %s\n", len(show), len(f.trials), more)
+	if len(hidden) > 0 {
+		fmt.Fprintf(w, "Measured besides: %s\n", term.Cut(strings.Join(hidden, ", "), max(width-len("Measured besides: "), 0)))
+	}
+	var rest []string
+	if len(show) < all {
+		rest = append(rest, fmt.Sprintf("%d of %d rows, evenly along the front", len(show), all))
+	}
+	if equal > 0 {
+		rest = append(rest, fmt.Sprintf("%s equal to one of these in all that counts left out", term.Plural(int64(equal), "design")))
+	}
+	if len(rest) > 0 {
+		fmt.Fprintf(w, "%s; %s\n", strings.Join(rest, ", "), more)
 	}
 	return nil
+}
+
+// distinct returns the members to show: with a limit only the first of those that
+// are equal in all that counts, and how many others there are.
+func (f *front) distinct(limit int) (show []int, equal int) {
+	for i := range f.trials {
+		if n := len(show); limit > 0 && n > 0 {
+			a, b := f.scores[show[n-1]], f.scores[i]
+			if a.Violation == b.Violation && slices.Equal(a.Loss, b.Loss) {
+				equal++
+				continue
+			}
+		}
+		show = append(show, i)
+	}
+	return show, equal
+}
+
+func picked(of, at []int) []int {
+	out := make([]int, len(at))
+	for i, k := range at {
+		out[i] = of[k]
+	}
+	return out
 }
 
 // spread returns at most limit of n indexes, evenly, with both ends.
