@@ -91,7 +91,7 @@ func (p *Problem) blocks(g *diagram.Canvas, c sim.Controller) {
 	}
 	block(g, x(0), blockTop, wide, blockHigh, diagram.Grey, "Arbiter "+c.Arbiter.String(), arbiter...)
 
-	places := map[sim.Buffer]string{sim.Bankwise: "for each bank", sim.ReadWrite: "for reads, as many for writes", sim.Shared: "for all banks"}[c.SchedulerBuffer]
+	places := map[sim.Buffer]string{sim.Bankwise: "for each bank", sim.ReadWrite: "for reads, and for writes", sim.Shared: "for all banks"}[c.SchedulerBuffer]
 	block(g, x(1), blockTop, wide, blockHigh, diagram.Blue, "Scheduler "+c.Scheduler.String(), plural(c.RequestBufferSize, "place")+" "+places)
 	for i := range min(c.RequestBufferSize, 12) {
 		g.Rect(x(1)+14+15*float64(i), blockTop+blockHigh-32, 12, 16, 2, "tint-blue")
