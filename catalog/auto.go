@@ -51,6 +51,8 @@ func Auto(q Question) (name string, m search.Method, reason string) {
 	switch {
 	case !q.Cheap && (q.Trials == 0 || q.Trials <= gpTrials) && one && columns(q.Space) <= gpColumns:
 		return "gp", new(model.GP), asked + ": a Gaussian process saves the most evaluations"
+	case !q.Cheap && q.Trials > 0 && q.Trials <= tpeTrialsMany && !one && numeric(q.Space) && columns(q.Space) <= gpColumns:
+		return "gp", new(model.GP), asked + " in numbers: a Gaussian process saves the most evaluations"
 	case !q.Cheap && q.Trials > 0 && q.Trials <= tpeTrialsMany && !one && numeric(q.Space):
 		return "linas", new(model.LINAS), asked + " in numbers: evolution on a predictor an objective saves evaluations"
 	case !q.Cheap && q.Trials > 0 && q.Trials <= tpeTrialsMany && !one:

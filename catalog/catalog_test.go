@@ -126,7 +126,7 @@ func TestAuto(t *testing.T) {
 		"unbounded and cheap":     {catalog.Question{Space: wide, Objectives: 1, Cheap: true}, "cma-es"},
 		"a front":                 {catalog.Question{Space: wide, Objectives: 2, Trials: 5000}, "smsemoa"},
 		"five objectives":         {catalog.Question{Space: wide, Objectives: 5, Trials: 5000}, "nsga2"},
-		"a front, few trials":     {catalog.Question{Space: wide, Objectives: 2, Trials: 200}, "linas"},
+		"a front, few trials":     {catalog.Question{Space: wide, Objectives: 2, Trials: 200}, "gp"},
 		"a front of words":        {catalog.Question{Space: words, Objectives: 2, Trials: 200}, "smac"},
 		"a front, cheap":          {catalog.Question{Space: words, Objectives: 2, Trials: 200, Cheap: true}, "tpe"},
 	} {

@@ -22,7 +22,7 @@ func TestAutoFollowsEvidence(t *testing.T) {
 	}
 	for race, choices := range map[string][]string{
 		"single":     {"gp"},
-		"few-fronts": {"linas", "smac"},
+		"few-fronts": {"gp", "smac"},
 		"fronts":     {"smsemoa"},
 		"long":       {"cma-es", "genetic"},
 	} {

@@ -10,12 +10,12 @@ func modelRows() []Searcher {
 	return []Searcher{
 		{
 			Name: "tpe", Doc: "tree-structured Parzen estimator over the decisions of a design", Source: "Bergstra et al. 2011; Falkner et al. 2018; Ozaki et al. 2022",
-			Spaces: "all", Objectives: "any", Cost: "0.1–0.5 ms, flat",
+			Spaces: "all", Objectives: "any", Cost: "0.1–0.5 ms, flat; up to 2 with several objectives",
 			Advice:  "evaluations that take seconds or more, tens to thousands of trials",
 			Options: func() search.Method { return new(model.TPE) },
 		},
 		{
-			Name: "gp", Doc: "Gaussian process: expected improvement, or expected hypervolume of several objectives", Source: "Jones et al. 1998; Ament et al. 2023; Daulton et al. 2021; Song et al. 2024",
+			Name: "gp", Doc: "Gaussian process: expected improvement, expected hypervolume of two objectives, random directions with more", Source: "Jones et al. 1998; Knowles 2006; Daulton et al. 2021; Ament et al. 2023; Song et al. 2024",
 			Spaces: "all", Objectives: "any", Cost: "30–150 ms; knows at most 500 results",
 			Advice:  "evaluations that take seconds or more, tens to hundreds of trials",
 			Options: func() search.Method { return new(model.GP) },

@@ -376,6 +376,36 @@ func TestWarps(t *testing.T) {
 	}
 }
 
+// A few terrible results change neither the proportions of the better half nor
+// the order, whatever their size.
+func TestHalfRankWarp(t *testing.T) {
+	t.Parallel()
+	for _, worst := range []float64{8, 1e6, 1e300, math.MaxFloat64} {
+		y := []float64{1, 2, 3, 4, 5, 6, worst}
+		w := HalfRankWarp(y)
+		for i := range 6 {
+			a, b := w.Apply(y[i]), w.Apply(y[i+1])
+			if !(a < b) {
+				t.Errorf("worst %v: %v became %v and %v %v: the order is lost", worst, y[i], a, y[i+1], b)
+			}
+			if unit := w.Apply(2) - w.Apply(1); i < 3 && math.Abs(b-a-unit) > 1e-12 {
+				t.Errorf("worst %v: %v and %v are %v apart, 1 and 2 %v", worst, y[i], y[i+1], b-a, unit)
+			}
+		}
+		if top, unit := w.Apply(worst)-w.Apply(4), w.Apply(2)-w.Apply(1); top > 4*unit {
+			t.Errorf("worst %v: it is %v beyond the median still, 1 and 2 are %v apart", worst, top, unit)
+		}
+	}
+	for _, y := range [][]float64{{7}, {3, 3, 3}, {-math.MaxFloat64, math.MaxFloat64, 0}, {0, 0, 0, 1e300}, {-1e300, -1e300, 1, 2, 3}} {
+		w := HalfRankWarp(y)
+		for _, v := range y {
+			if x := w.Apply(v); math.IsNaN(x) || math.Abs(x) > 1e3 {
+				t.Errorf("of %v, %v became %v", y, v, x)
+			}
+		}
+	}
+}
+
 func TestGPOptions(t *testing.T) {
 	t.Parallel()
 	table := mixedTable(10, 1)

@@ -180,7 +180,7 @@ func HalfRankWarp(y []float64) Warp {
 	x := slices.Clone(y)
 	slices.Sort(x)
 	n := len(x)
-	if n < 3 || x[0] == x[n-1] || largest(y) > 1e100 {
+	if n < 3 || x[0] == x[n-1] || largest(x[:(n+1)/2]) > 1e100 {
 		return Standardize(y)
 	}
 	median := x[(n-1)/2]
@@ -194,7 +194,7 @@ func HalfRankWarp(y []float64) Warp {
 	sd := math.Sqrt(sum / float64(count))
 	if !(sd > float64(1e-12*math.Abs(median)) && sd > 1e-300) {
 		// The better half is all the same: any spread will do.
-		sd = x[n-1] - median
+		sd = min(x[n-1]-median, 1e100)
 	}
 	w := Warp{kind: warpRank, unit: 1, scale: 1, bent: true}
 	for i := 0; i < n; {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/daedalus-search/daedalus/internal/rng"
 	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/search"
 )
 
 // bigH is φ(z) + zΦ(z) to 200 digits and more: with q = z²/2 it is
@@ -188,5 +189,52 @@ func TestBoxes(t *testing.T) {
 	// Two objectives take a stripe more than there are points.
 	if b := newBoxes([]float64{0, 1, 1, 0}, 2, []float64{2, 2}); len(b.lo)/2 != 3 {
 		t.Errorf("%d boxes for a front of two, want 3", len(b.lo)/2)
+	}
+}
+
+// With three objectives a Gaussian process finds in 60 evaluations of DTLZ2 more
+// than random search in 600 and than tpe in 60, by the volume within 1.1.
+func TestGPThreeObjectives(t *testing.T) {
+	t.Parallel()
+	if testing.Short() || raceEnabled {
+		t.Skip("fits hundreds of Gaussian processes")
+	}
+	ref := []float64{1.1, 1.1, 1.1}
+	const seeds, trials = 4, 60
+	sp := units(8)
+	var got, tpe, blind float64
+	for seed := range uint64(seeds) {
+		volume := func(m search.Method) float64 {
+			s, err := m.New(search.Setup{Space: sp, Objectives: 3, Seed: seed, Budget: trials})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var points []float64
+			for range trials {
+				p, err := s.Ask(1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				y := sphereFront(values(p[0].Design))
+				points = append(points, y...)
+				s.Tell(search.Outcome{ID: p[0].ID, Design: p[0].Design, Status: search.Complete, Score: metric.Score{Loss: y}})
+				if r, ok := s.(search.Refitter); ok {
+					r.Refit()
+				}
+			}
+			return metric.Hypervolume(points, 3, ref) / seeds
+		}
+		got += volume(GP{Candidates: 200})
+		tpe += volume(TPE{})
+		r := rng.New(seed, "random", 0)
+		var points []float64
+		for range 10 * trials {
+			points = append(points, sphereFront(values(sp.MustSample(r)))...)
+		}
+		blind += metric.Hypervolume(points, 3, ref) / seeds
+	}
+	t.Logf("hypervolume %.3f, tpe %.3f, ten times as much random search %.3f", got, tpe, blind)
+	if got < tpe || got < blind {
+		t.Errorf("hypervolume %.3f, tpe %.3f, ten times as much random search %.3f", got, tpe, blind)
 	}
 }

@@ -36,11 +36,15 @@ import (
 //
 // With one objective the criterion is the logarithm of expected improvement
 // (Ament et al. 2023) over the best posterior mean, or a confidence bound within
-// a trust region, as in Vizier (Song et al. 2024). With several it is the
+// a trust region, as in Vizier (Song et al. 2024). With two it is the
 // expected gain of hypervolume in closed form over the boxes that no result
 // dominates, averaged over what the noise leaves open about the results
-// themselves (NEHVI, Daulton, Balandat and Bakshy 2021), or a random scalar one
-// (ParEGO, Knowles 2006).
+// themselves (NEHVI, Daulton, Balandat and Bakshy 2021). With more it is the
+// expected improvement of one number, how far a design is from the ideal in a
+// direction that is drawn anew for each proposal (ParEGO, Knowles 2006): then
+// hardly any result dominates another, the volume is mostly that beyond their
+// worst values, and what all objectives have in common is learned sooner from
+// their sum than from each.
 //
 // Limits: another Gaussian process learns which designs are feasible, the least
 // violating ones the least infeasible, and the criterion is multiplied by the
@@ -64,9 +68,9 @@ import (
 type GP struct {
 	// Acquisition is what is maximised: "logei" or "ucb" for one objective,
 	// "nehvi", "ehvi" or "parego" for several. "auto", the default, is logei for
-	// one, nehvi for two to four, and parego beyond. EHVI differs from NEHVI in
-	// that it takes the posterior mean of the results for what they are.
-	Acquisition string `yaml:"acquisition" default:"auto" oneof:"auto logei ucb nehvi ehvi parego" doc:"what is maximised: auto is logei for one objective, nehvi for two to four, parego beyond"`
+	// one, nehvi for two, and parego beyond. EHVI differs from NEHVI in that it
+	// takes the posterior mean of the results for what they are.
+	Acquisition string `yaml:"acquisition" default:"auto" oneof:"auto logei ucb nehvi ehvi parego" doc:"what is maximised: auto is logei for one objective, nehvi for two, parego beyond"`
 
 	// Startup is the number of designs, of a scrambled Sobol sequence where the
 	// space allows one, that come before the model is used. 0 means two more
@@ -86,11 +90,10 @@ type GP struct {
 	Prior     string `yaml:"prior" default:"dims" oneof:"dims vizier" doc:"prior of the length scales: dims expects less of each decision the more there are, vizier says little"`
 	InputWarp bool   `yaml:"input_warp" default:"false" doc:"learn how the range of each number is bent"`
 
-	// Warp bends what is measured before it is modelled: "rank" tames the worse
-	// half (Vizier), "power" makes it look normal (HEBO), "none" leaves it.
-	// "auto" is rank for one objective and none for several, whose volume it
-	// would bend.
-	Warp string `yaml:"warp" default:"auto" oneof:"auto none power rank" doc:"bend losses before they are modelled: rank tames the worse half, power makes them look normal; auto is rank for one objective, none for several"`
+	// Warp bends what is modelled: "rank", the default, tames the worse half
+	// (Vizier), "power" makes it look normal (HEBO), "none" leaves it. With
+	// several objectives the hypervolume is one of bent losses.
+	Warp string `yaml:"warp" default:"rank" oneof:"rank power none" doc:"bend losses before they are modelled: rank tames the worse half, power makes them look normal"`
 
 	// Noise fixes the variance of the noise as a share of the variance of the
 	// results; 0 means that it is learned.
@@ -131,7 +134,7 @@ func (o GP) New(setup search.Setup) (search.Searcher, error) {
 	switch {
 	case o.Acquisition == "auto" && !many:
 		o.Acquisition = "logei"
-	case o.Acquisition == "auto" && setup.Objectives <= boxedObjectives:
+	case o.Acquisition == "auto" && setup.Objectives == 2:
 		o.Acquisition = "nehvi"
 	case o.Acquisition == "auto":
 		o.Acquisition = "parego"
@@ -156,13 +159,7 @@ func (o GP) New(setup search.Setup) (search.Searcher, error) {
 	}
 	oneOf("kernel", &o.Kernel, "sum", "product")
 	oneOf("prior", &o.Prior, "dims", "vizier")
-	oneOf("warp", &o.Warp, "auto", "none", "power", "rank")
-	if o.Warp == "auto" {
-		o.Warp = "rank"
-		if many {
-			o.Warp = "none"
-		}
-	}
+	oneOf("warp", &o.Warp, "rank", "power", "none")
 	oneOf("batch", &o.Batch, "explore", "believer", "liar")
 	if !(o.Noise >= 0 && o.Noise <= 1) {
 		fail("noise", o.Noise, "a share of the variance, 0 to 1")
@@ -221,7 +218,8 @@ type bayes struct {
 
 	models   []*bayesModel // of the objectives
 	feasible bayesModel    // of feasibility; without a model all is feasible
-	scalar   bayesModel    // parego
+	scalar   bayesModel    // parego: of the distance in one direction
+	directed bool          // scalar has a direction that no proposal followed yet
 	learned  int           // told when hyperparameters were learned, 0 never
 	fits     uint64
 	refits   bool // Refit is called
@@ -509,9 +507,17 @@ func (b *bayes) fit() {
 // as they are.
 func (b *bayes) update(learn bool) {
 	b.stale = false
-	for j, m := range b.models {
-		rows, y := b.targets(j)
-		b.make(m, rows, y, learn)
+	switch {
+	case b.Acquisition != "parego":
+		for j, m := range b.models {
+			rows, y := b.targets(j)
+			b.make(m, rows, y, learn)
+		}
+	case learn:
+		b.direct(true)
+		b.directed = true
+	default:
+		b.directed = false
 	}
 	if b.kinds.infeasible > 0 {
 		rows, y := b.labels()
@@ -519,37 +525,45 @@ func (b *bayes) update(learn bool) {
 	}
 }
 
-// targets returns the results that model j learns from, and what of them.
-func (b *bayes) targets(j int) (rows []int, y []float64) {
+// losses returns the results that models learn from, and their losses of
+// objective j.
+func (b *bayes) losses(j int) (rows []int, y []float64) {
+	var measured []float64
+	pruned := false
 	for i := range b.obs {
-		if x := &b.obs[i]; x.loss != nil && !x.pruned {
-			rows = append(rows, i)
-			y = append(y, x.loss[j])
+		switch x := &b.obs[i]; {
+		case x.loss == nil:
+		case x.pruned:
+			pruned = true
+		default:
+			measured = append(measured, x.loss[j])
 		}
 	}
-	if len(y) == 0 {
+	if len(measured) == 0 {
 		return nil, nil
 	}
-	sorted := slices.Clone(y)
-	slices.Sort(sorted)
-	poor := sorted[len(sorted)*3/4]
-	for i := range b.obs {
-		if x := &b.obs[i]; x.loss != nil && x.pruned {
-			rows = append(rows, i)
-			y = append(y, max(x.loss[j], poor))
+	poor := math.Inf(-1)
+	if pruned {
+		slices.Sort(measured)
+		poor = measured[len(measured)*3/4]
+	}
+	for i := range b.obs { // in order of arrival, so that rows are appended
+		switch x := &b.obs[i]; {
+		case x.loss == nil:
+		case x.pruned:
+			rows, y = append(rows, i), append(y, max(x.loss[j], poor))
+		default:
+			rows, y = append(rows, i), append(y, x.loss[j])
 		}
 	}
-	if len(rows) > len(sorted) { // in order of arrival, so that rows are appended
-		order := make([]int, len(rows))
-		for k := range order {
-			order[k] = k
-		}
-		slices.SortFunc(order, func(p, q int) int { return rows[p] - rows[q] })
-		r, v := make([]int, len(rows)), make([]float64, len(rows))
-		for k, p := range order {
-			r[k], v[k] = rows[p], y[p]
-		}
-		rows, y = r, v
+	return rows, y
+}
+
+// targets returns the results that model j learns from, and what of them.
+func (b *bayes) targets(j int) (rows []int, y []float64) {
+	rows, y = b.losses(j)
+	if len(rows) == 0 {
+		return nil, nil
 	}
 	w := warpOf(b.Warp, y)
 	for k, v := range y {

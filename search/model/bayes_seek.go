@@ -55,7 +55,7 @@ const (
 func (b *bayes) effort(i, n int) (designs, climbs int) {
 	models := 0.0
 	rows := 0.0
-	for _, m := range append(slices.Clone(b.models), &b.feasible) {
+	for _, m := range append(slices.Clone(b.models), &b.scalar, &b.feasible) {
 		if m.gp != nil {
 			models++
 			rows = max(rows, float64(m.gp.Rows()))
@@ -383,8 +383,11 @@ func (b *bayes) aimOne(i int, safe *predict.GPModel) (*aim, func([]float64) stri
 	m := b.models[0]
 	name := "loss"
 	if b.Acquisition == "parego" {
-		m = b.scalarise()
-		name = "scalar loss"
+		if !b.directed {
+			b.direct(len(b.obs) <= aimed)
+		}
+		b.directed = false
+		m, name = &b.scalar, "distance in a random direction"
 	}
 	if m.gp == nil {
 		return nil, nil
@@ -396,7 +399,7 @@ func (b *bayes) aimOne(i int, safe *predict.GPModel) (*aim, func([]float64) stri
 		return fmt.Sprintf("%s %.3g ± %.2g in standard deviations of the results, best %.3g", name, mean, sd, best)
 	}
 	switch {
-	case b.Batch == "explore" && len(b.pending) > 0 && rng.Open(b.r) > 0.25:
+	case b.Batch == "explore" && m != &b.scalar && len(b.pending) > 0 && rng.Open(b.r) > 0.25:
 		return b.explore(m.gp, gp, safe, best), say
 	case b.Acquisition == "ucb":
 		return b.bound(gp, safe), say
@@ -467,36 +470,48 @@ func (b *bayes) explore(base, gp, safe *predict.GPModel, best float64) *aim {
 	}}
 }
 
-// scalarise models a random weighted sum of the objectives, the augmented
-// Chebyshev distance of ParEGO.
-func (b *bayes) scalarise() *bayesModel {
-	m := &b.scalar
-	weights := make([]float64, len(b.models))
-	sum := 0.0
+// aimed is up to how many results hyperparameters are learned anew for every
+// direction within an Ask.
+const aimed = 64
+
+// direct draws a direction in which the front is looked for, and models how far
+// results are from the ideal along it: the augmented Chebyshev distance of ParEGO
+// (Knowles 2006), with losses scaled to the range of the results. Directions
+// are uniform over those that a front can lie in, which weights, their
+// reciprocals, would not be: most of them ask for the ends. What is modelled is
+// warped as a single objective is, and hyperparameters are learned for each
+// direction, because a decision that matters for one may not for another.
+func (b *bayes) direct(learn bool) {
+	k := len(b.models)
+	weights, sum := make([]float64, k), 0.0
 	for j := range weights {
-		weights[j] = -detmath.Log(rng.Open(b.r))
+		weights[j] = 1 / max(math.Abs(rng.Norm(b.r)), 1e-6)
 		sum += weights[j]
 	}
-	var rows []int
-	var y []float64
-	columns := make([][]float64, len(b.models))
-	for j := range columns {
-		rows, columns[j] = b.targets(j)
-		lo, hi := slices.Min(columns[j]), slices.Max(columns[j])
-		for k, v := range columns[j] {
-			columns[j][k] = (v - lo) / max(hi-lo, 1e-12)
+	rows, _ := b.losses(0)
+	if len(rows) == 0 {
+		b.scalar.gp = nil
+		return
+	}
+	most, all := make([]float64, len(rows)), make([]float64, len(rows))
+	for j := range k {
+		_, y := b.losses(j)
+		lo, hi := slices.Min(y), slices.Max(y)
+		for i, v := range y {
+			v = weights[j] / sum * ((v/2 - lo/2) / max(hi/2-lo/2, 1e-300)) // halved: the range may overflow
+			most[i] = max(most[i], v)
+			all[i] += v
 		}
 	}
-	for k := range rows {
-		most, all := math.Inf(-1), 0.0
-		for j := range columns {
-			v := weights[j] / sum * columns[j][k]
-			most, all = max(most, v), all+v
-		}
-		y = append(y, most+float64(0.05*all))
+	y := most
+	for i := range y {
+		y[i] += float64(0.05 * all[i])
 	}
-	b.make(m, rows, y, m.gp == nil || len(rows) <= 64)
-	return m
+	w := warpOf(b.Warp, y)
+	for i, v := range y {
+		y[i] = w.Apply(v)
+	}
+	b.make(&b.scalar, rows, y, learn)
 }
 
 // worlds is how many worlds NEHVI averages over.

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -203,28 +204,38 @@ func TestGPRefit(t *testing.T) {
 
 // BenchmarkGPAsk is an ask when hyperparameters are as they are.
 func BenchmarkGPAsk(b *testing.B) {
-	for name, n := range map[string]int{"100x20": 100, "500x20": 480} {
-		b.Run(name, func(b *testing.B) {
+	for _, c := range []struct{ n, objectives int }{{100, 1}, {480, 1}, {480, 2}, {100, 3}, {480, 3}} {
+		b.Run(fmt.Sprintf("%dx20, %d objectives", c.n, c.objectives), func(b *testing.B) {
 			var nodes []space.Node
 			for i := range 20 {
 				nodes = append(nodes, space.Float(string(rune('a'+i)), -5, 5))
 			}
 			sp := space.MustNew(nodes...)
-			s := gpStart(b, model.GP{}, search.Setup{Space: sp})
+			s := gpStart(b, model.GP{}, search.Setup{Space: sp, Objectives: c.objectives})
 			r := rng.New(1, "bench", 0)
-			f := func(d space.Design) (y float64) {
-				for _, x := range gpValues(d) {
-					y += x * x
+			f := func(d space.Design) []float64 {
+				y := make([]float64, c.objectives)
+				for j := range y {
+					for _, x := range gpValues(d) {
+						y[j] += (x - float64(j)) * (x - float64(j))
+					}
 				}
 				return y
 			}
-			for i := range n {
+			for i := range c.n {
 				d := sp.MustSample(r)
-				s.Tell(search.Outcome{ID: int64(-1 - i), Design: d, Status: search.Complete, Score: metric.Score{Loss: []float64{f(d)}}})
+				s.Tell(search.Outcome{ID: int64(-1 - i), Design: d, Status: search.Complete, Score: metric.Score{Loss: f(d)}})
 			}
 			s.(search.Refitter).Refit()
 			for b.Loop() {
-				gpDrive(b, s, 1, f)
+				p, err := s.Ask(1)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				s.Tell(gpOutcome(p[0], f(p[0].Design)...))
+				s.(search.Refitter).Refit()
+				b.StartTimer()
 			}
 		})
 	}

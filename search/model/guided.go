@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"github.com/daedalus-search/daedalus/internal/detmath"
 	"github.com/daedalus-search/daedalus/internal/rng"
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/predict"
@@ -298,7 +297,10 @@ func (g *guided) fit() {
 			}
 			t.Y = append(t.Y, y)
 		}
-		halfRank(t.Y)
+		w := predict.HalfRankWarp(t.Y)
+		for k, y := range t.Y {
+			t.Y[k] = w.Apply(y)
+		}
 		m, err := g.learner.Fit(context.Background(), t, g.setup.Seed+g.fits*16+uint64(j))
 		if err != nil {
 			g.models = nil // what cannot be learned is not predicted
@@ -330,39 +332,6 @@ func (g *guided) fit() {
 		}
 		if m, err := (predict.Forest{}).Fit(context.Background(), t, g.setup.Seed+g.fits*16+15); err == nil {
 			g.feasible = m
-		}
-	}
-}
-
-// halfRank replaces targets above the median by values whose distance from it
-// follows their rank, as the good half would suggest, so that a few terrible
-// results do not decide what is learned (Song et al. 2024, The Vizier Gaussian
-// process bandit algorithm, section 3.4). Targets are then scaled to be finite
-// and of moderate size, in a way that leaves the good half in its proportions.
-func halfRank(y []float64) {
-	sorted := slices.Clone(y)
-	slices.Sort(sorted)
-	n := len(sorted)
-	median := sorted[(n-1)/2]
-	spread := 0.0 // root mean square distance of the good half from the median
-	for _, v := range sorted[:(n+1)/2] {
-		d := v/2 - median/2
-		spread = math.Hypot(spread, d)
-	}
-	spread = 2 * (spread / math.Sqrt(float64((n+1)/2)))
-	if !(spread > 0 && spread < 1e100) {
-		// The good half is all alike, or too far apart: only ranks are left.
-		for i, v := range y {
-			lo, _ := slices.BinarySearch(sorted, v)
-			y[i] = float64(lo) / float64(n)
-		}
-		return
-	}
-	for i, v := range y {
-		if v > median {
-			lo, _ := slices.BinarySearch(sorted, v)
-			v = median + float64(spread*detmath.PhiInv((float64(lo)+0.5)/float64(n)))
-			y[i] = max(v, median)
 		}
 	}
 }

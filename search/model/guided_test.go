@@ -1,7 +1,6 @@
 package model
 
 import (
-	"math"
 	"testing"
 
 	"github.com/daedalus-search/daedalus/metric"
@@ -35,34 +34,6 @@ func TestGuidedLaws(t *testing.T) {
 	t.Run("linas", func(t *testing.T) {
 		searchtest.Run(t, LINAS{Evaluations: 100}, searchtest.Trials(0))
 	})
-}
-
-// A few terrible results do not change what is learned of the good half, and
-// order is kept.
-func TestHalfRank(t *testing.T) {
-	y := []float64{1, 2, 3, 4, 5, 6, 1e300}
-	halfRank(y)
-	for i := range 4 {
-		if y[i] != float64(i+1) {
-			t.Errorf("target %d of the good half became %v", i+1, y[i])
-		}
-	}
-	for i := range 6 {
-		if !(y[i] < y[i+1]) {
-			t.Errorf("order is lost: %v", y)
-		}
-	}
-	if y[6] > 20 {
-		t.Errorf("the terrible result is %v still", y[6])
-	}
-	for _, y := range [][]float64{{7}, {3, 3, 3}, {-math.MaxFloat64, math.MaxFloat64, 0}, {0, 0, 0, 1e300}} {
-		halfRank(y)
-		for _, v := range y {
-			if math.IsNaN(v) || math.Abs(v) > 1e3 && len(y) != 1 {
-				t.Errorf("targets became %v", y)
-			}
-		}
-	}
 }
 
 // Guided methods avoid what breaks: half of the space fails, at the side where

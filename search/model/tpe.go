@@ -45,8 +45,9 @@ import (
 // violation, so that the least violating ones guide the search while too few
 // feasible designs are known. Designs that failed, were pruned, cannot be
 // built or have no finite score are bad. With several objectives the order is
-// by non-dominated front and then by crowding distance (as in NSGA-II and much
-// as in MOTPE, Ozaki et al. 2022).
+// by non-dominated front and, within the one that does not fit, by what adds
+// most hypervolume to those before (MOTPE, Ozaki et al. 2022; beyond four
+// objectives by crowding distance).
 //
 // Fidelities are not modelled: a partial measurement counts like a full one.
 //
@@ -83,8 +84,13 @@ type TPE struct {
 	PriorWeight float64 `yaml:"prior_weight" default:"1" min:">0" doc:"weight of the prior; that of an observed design is 1"`
 
 	// Univariate models every decision by itself instead of jointly. It is
-	// cheaper to learn and blind to interactions.
-	Univariate bool `yaml:"univariate" default:"false" doc:"model every decision by itself instead of jointly"`
+	// cheaper to learn and blind to interactions. From three objectives on it is
+	// the default: the good designs are few and lie all over a front, so that
+	// what they have in common shows in single decisions first.
+	Univariate bool `yaml:"univariate" default:"false" doc:"model every decision by itself instead of jointly; the default from three objectives on"`
+
+	// Grouped models decisions jointly with three and more objectives too.
+	Grouped bool `yaml:"grouped" default:"false" doc:"model decisions jointly with three and more objectives too"`
 
 	// Ungrouped models all decisions of a conditional space as one group.
 	Ungrouped bool `yaml:"ungrouped" default:"false" doc:"one joint model for all branches of a conditional space"`
@@ -146,6 +152,12 @@ func (o TPE) New(setup search.Setup) (search.Searcher, error) {
 	}
 	if o.Univariate && o.Ungrouped {
 		bad("ungrouped", "true together with univariate", "one of the two")
+	}
+	if o.Grouped && (o.Univariate || o.Ungrouped) {
+		bad("grouped", "true together with univariate or ungrouped", "one of the three")
+	}
+	if setup.Objectives > 2 && !o.Grouped && !o.Ungrouped {
+		o.Univariate = true
 	}
 	if !slices.Contains([]string{"", "auto", "on", "off"}, o.Liar) {
 		bad("liar", strconv.Quote(o.Liar), "auto, on or off")
@@ -377,17 +389,16 @@ func (t *tpe) enter(s *slot) *slot {
 		return nil
 	}
 	if t.setup.Objectives > 1 {
-		t.order(t.Good)
+		t.order(t.Good, t.uncrowd)
 	}
 	out := t.best[t.Good]
 	t.best = t.best[:t.Good]
 	return out
 }
 
-// order brings the best n of several objectives to the front: whole fronts,
-// and of the front that does not fit those that are left when the most crowded
-// is taken out again and again.
-func (t *tpe) order(n int) {
+// order brings the best n of several objectives to the front: whole fronts, and
+// those that are chosen of the front that does not fit.
+func (t *tpe) order(n int, choose func(front []*slot, n int)) {
 	if n >= len(t.best) {
 		return
 	}
@@ -406,11 +417,76 @@ func (t *tpe) order(n int) {
 	for hi < len(t.best) && t.best[hi].rank == t.best[n].rank {
 		hi++
 	}
+	if lo < n {
+		choose(t.best[lo:hi], n-lo)
+	}
+}
+
+// coveredObjectives is up to how many objectives hypervolumes are computed.
+const coveredObjectives = 4
+
+// cover brings the n results of a front to its beginning that are chosen by
+// their gain of hypervolume, one after the other. They cover at least 1 − 1/e of
+// what n could, and the first of them are those in the middle: with many
+// objectives nearly all results are on the front, and what is good among them
+// are the compromises (Ozaki et al. 2022 and Optuna choose so). Gains only
+// shrink as more are chosen, so one that is still the greatest after it was
+// computed anew is the greatest of all.
+func (t *tpe) cover(front []*slot, n int) {
+	m := t.setup.Objectives
+	if m > coveredObjectives {
+		t.uncrowd(front, n)
+		return
+	}
+	var points []float64
+	for _, s := range front {
+		points = append(points, s.score.Loss...)
+	}
+	ref := metric.ReferencePoint(points, m)
+	gains := make([]float64, len(front))
+	for i := range front {
+		gains[i] = metric.Hypervolume(points[i*m:(i+1)*m], m, ref)
+	}
+	order := make([]int, len(front))
+	for i := range order {
+		order[i] = i
+	}
+	var chosen []float64
+	whole := 0.0
+	computed := make([]int, len(front)) // when so many were chosen
+	for k := range n {
+		for {
+			at := k
+			for i := k + 1; i < len(order); i++ {
+				if gains[order[i]] > gains[order[at]] {
+					at = i
+				}
+			}
+			i := order[at]
+			if computed[i] == k {
+				order[k], order[at] = order[at], order[k]
+				break
+			}
+			computed[i] = k
+			gains[i] = metric.Hypervolume(append(chosen[:k*m:k*m], points[i*m:(i+1)*m]...), m, ref) - whole
+		}
+		chosen = append(chosen, points[order[k]*m:(order[k]+1)*m]...)
+		whole += gains[order[k]]
+	}
+	sorted := slices.Clone(front)
+	for k, i := range order {
+		front[k] = sorted[i]
+	}
+}
+
+// uncrowd brings the n results of a front to its beginning that are left when
+// the most crowded is taken out again and again.
+func (t *tpe) uncrowd(front []*slot, n int) {
 	m := t.setup.Objectives
 	var points, crowd []float64
-	for ; hi > n && lo < n; hi-- {
+	for k := len(front); k > n; k-- {
 		points = points[:0]
-		for _, s := range t.best[lo:hi] {
+		for _, s := range front[:k] {
 			points = append(points, s.score.Loss...)
 		}
 		crowd = metric.CrowdingDistance(points, m, nil, crowd)
@@ -420,9 +496,9 @@ func (t *tpe) order(n int) {
 				least = i
 			}
 		}
-		out := t.best[lo+least]
-		copy(t.best[lo+least:hi], t.best[lo+least+1:hi])
-		t.best[hi-1] = out
+		out := front[least]
+		copy(front[least:k], front[least+1:k])
+		front[k-1] = out
 	}
 }
 
@@ -459,7 +535,7 @@ const recent = 25
 func (t *tpe) split() {
 	n := min(t.goodSize(), len(t.best))
 	if t.setup.Objectives > 1 {
-		t.order(n)
+		t.order(n, t.cover)
 	}
 	t.goods = append(t.goods[:0], t.best[:n]...)
 	t.bads = append(append(t.bads[:0], t.best[n:]...), t.rest...)

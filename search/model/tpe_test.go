@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
+	"slices"
 	"strings"
 	"testing"
 
@@ -383,4 +385,149 @@ func ExampleTPE() {
 	}
 	fmt.Println(best < 0.01)
 	// Output: true
+}
+
+// The results chosen from a front cover what the greedy choice covers when every
+// gain is computed anew, and that is most of what any choice of as many could.
+func TestCover(t *testing.T) {
+	t.Parallel()
+	r := rng.New(1, "cover", 0)
+	for _, m := range []int{2, 3, 4} {
+		for range 20 {
+			var front []*slot
+			var points []float64
+			for len(front) < 9 {
+				y, norm := make([]float64, m), 0.0
+				for j := range y {
+					y[j] = r.Float64()
+					norm += y[j] * y[j]
+				}
+				for j := range y {
+					y[j] /= math.Sqrt(norm)
+				}
+				front = append(front, &slot{score: metric.Score{Loss: y}})
+				points = append(points, y...)
+			}
+			ref := metric.ReferencePoint(points, m)
+			const n = 4
+			var plain []float64
+			for range n {
+				best, most := 0, -1.0
+				for i := range front {
+					v := metric.Hypervolume(append(plain[:len(plain):len(plain)], points[i*m:(i+1)*m]...), m, ref)
+					if v > most {
+						best, most = i, v
+					}
+				}
+				plain = append(plain, points[best*m:(best+1)*m]...)
+			}
+			most := 0.0
+			for set := range 1 << len(front) {
+				if bits.OnesCount(uint(set)) != n {
+					continue
+				}
+				var some []float64
+				for i := range front {
+					if set>>i&1 == 1 {
+						some = append(some, points[i*m:(i+1)*m]...)
+					}
+				}
+				most = max(most, metric.Hypervolume(some, m, ref))
+			}
+			(&tpe{setup: search.Setup{Objectives: m}}).cover(front, n)
+			var chosen []float64
+			for _, s := range front[:n] {
+				chosen = append(chosen, s.score.Loss...)
+			}
+			got, want := metric.Hypervolume(chosen, m, ref), metric.Hypervolume(plain, m, ref)
+			if math.Abs(got-want) > 1e-12*want {
+				t.Errorf("%d objectives: %d of 9 cover %v, chosen plainly %v", m, n, got, want)
+			}
+			if got < (1-1/math.E)*most {
+				t.Errorf("%d objectives: %d of 9 cover %v, %v is possible", m, n, got, most)
+			}
+		}
+	}
+}
+
+// TestThreeObjectives checks that compromises are found where nearly every
+// result is on the front: on DTLZ2, from the volume within 1.1.
+func TestThreeObjectives(t *testing.T) {
+	t.Parallel()
+	ref := []float64{1.1, 1.1, 1.1}
+	const seeds, trials = 8, 100
+	var got, joint, blind float64
+	for seed := range uint64(seeds) {
+		volume := func(s search.Searcher) float64 {
+			var points []float64
+			for range trials {
+				p, err := s.Ask(1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				y := sphereFront(values(p[0].Design))
+				points = append(points, y...)
+				s.Tell(search.Outcome{ID: p[0].ID, Design: p[0].Design, Status: search.Complete, Score: metric.Score{Loss: y}})
+			}
+			return metric.Hypervolume(points, 3, ref) / seeds
+		}
+		setup := search.Setup{Space: units(8), Objectives: 3, Seed: seed}
+		got += volume(start(t, TPE{}, setup))
+		joint += volume(start(t, TPE{Grouped: true}, setup))
+		r := rng.New(seed, "random", 0)
+		var points []float64
+		for range trials {
+			points = append(points, sphereFront(values(setup.Space.MustSample(r)))...)
+		}
+		blind += metric.Hypervolume(points, 3, ref) / seeds
+	}
+	t.Logf("hypervolume %.3f, grouped %.3f, random %.3f", got, joint, blind)
+	if got < 1.3*blind || joint < blind {
+		t.Errorf("hypervolume %.3f, grouped %.3f, random search %.3f", got, joint, blind)
+	}
+}
+
+func units(n int) *space.Space {
+	nodes := make([]space.Node, n)
+	for i := range nodes {
+		nodes[i] = space.Float(fmt.Sprintf("x%d", i), 0, 1)
+	}
+	return space.MustNew(nodes...)
+}
+
+// sphereFront is DTLZ2 with three objectives: the first two numbers are a
+// direction, the others how far the result is beyond the unit sphere.
+func sphereFront(x []float64) []float64 {
+	r := 1.0
+	for _, v := range x[2:] {
+		r += (v - 0.5) * (v - 0.5)
+	}
+	s, c := math.Sincos(x[0] * math.Pi / 2)
+	u, v := math.Sincos(x[1] * math.Pi / 2)
+	return []float64{r * c * v, r * c * u, r * s}
+}
+
+// BenchmarkCover is the choice of 32 results of a front of 64.
+func BenchmarkCover(b *testing.B) {
+	for _, m := range []int{2, 3, 4} {
+		b.Run(fmt.Sprint(m), func(b *testing.B) {
+			r := rng.New(1, "cover", 0)
+			t := &tpe{setup: search.Setup{Objectives: m}}
+			var front []*slot
+			for range 64 {
+				y, norm := make([]float64, m), 0.0
+				for j := range y {
+					y[j] = r.Float64()
+					norm += y[j] * y[j]
+				}
+				for j := range y {
+					y[j] /= math.Sqrt(norm)
+				}
+				front = append(front, &slot{score: metric.Score{Loss: y}})
+			}
+			for b.Loop() {
+				t.cover(slices.Clone(front), 32)
+			}
+		})
+	}
 }
