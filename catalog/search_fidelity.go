@@ -16,6 +16,12 @@ func fidelityRows() []Searcher {
 			Options: func() search.Method { return new(fidelity.SuccessiveHalving) },
 		},
 		{
+			Name: "halving-grid", Doc: "a grid whose points are measured with little effort first, the best with more", Source: "Jamieson and Talwalkar 2016; scikit-learn (HalvingGridSearchCV)",
+			Spaces: "all but open grammars", Objectives: "any", Cost: "µs, flat",
+			Advice:  "problems with a fidelity and few parameters, whose levels are to be compared completely",
+			Options: func() search.Method { return new(fidelity.HalvingGrid) },
+		},
+		{
 			Name: "hyperband", Doc: "rounds of successive halving that begin at every rung in turn", Source: "Li et al. 2018",
 			Spaces: "all", Objectives: "any", Cost: "µs, flat",
 			Advice:  "problems with a fidelity whose little effort may mislead",

@@ -223,7 +223,7 @@ func (b *books) closingTime() bool {
 	}
 	left := float64(b.finals - b.closing)
 	return b.setup.Budget > 0 && float64(b.setup.Budget-b.made) <= left ||
-		b.setup.Effort > 0 && b.setup.Effort-b.effort <= left
+		b.setup.Effort > 0 && b.setup.Effort-b.effort <= left+1e-9
 }
 
 // final proposes the best design of the highest rung for the full effort, if

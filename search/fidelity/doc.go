@@ -5,7 +5,8 @@
 // [SuccessiveHalving], [Hyperband], [ASHA] and [PASHA] decide how much effort a
 // design gets; where designs come from is another method's business, random
 // sampling unless the options name one. [BOHB] is Hyperband with designs drawn
-// by a model of the most expensive results there are enough of.
+// by a model of the most expensive results there are enough of; [HalvingGrid]
+// halves a grid.
 //
 //	s, err := fidelity.ASHA{}.New(search.Setup{
 //		Space: sp, Fidelity: problem.Fidelity{Name: "epochs", Min: 1, Max: 27, Whole: true},

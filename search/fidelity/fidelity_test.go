@@ -182,7 +182,7 @@ func TestFailuresAreNotPromoted(t *testing.T) {
 	t.Parallel()
 	sp := searchtest.Space(searchtest.Repeated)
 	for name, m := range map[string]search.Method{
-		"halving": fidelity.SuccessiveHalving{}, "hyperband": fidelity.Hyperband{}, "asha": fidelity.ASHA{}, "pasha": fidelity.PASHA{}, "bohb": fidelity.BOHB{},
+		"halving": fidelity.SuccessiveHalving{}, "halving-grid": fidelity.HalvingGrid{}, "hyperband": fidelity.Hyperband{}, "asha": fidelity.ASHA{}, "pasha": fidelity.PASHA{}, "bohb": fidelity.BOHB{},
 	} {
 		s := open(t, m, search.Setup{Space: sp, Fidelity: epochs(27), Seed: 2, Limits: true, Parallel: 4})
 		bad := map[space.Design]string{}
@@ -268,7 +268,7 @@ func TestFrontsArePromoted(t *testing.T) {
 func TestBudgetsEndInFull(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]search.Method{
-		"halving": fidelity.SuccessiveHalving{}, "hyperband": fidelity.Hyperband{}, "asha": fidelity.ASHA{}, "pasha": fidelity.PASHA{}, "bohb": fidelity.BOHB{},
+		"halving": fidelity.SuccessiveHalving{}, "halving-grid": fidelity.HalvingGrid{}, "hyperband": fidelity.Hyperband{}, "asha": fidelity.ASHA{}, "pasha": fidelity.PASHA{}, "bohb": fidelity.BOHB{},
 	} {
 		for _, budget := range []int64{2, 10, 20} {
 			for _, effort := range []bool{false, true} {

@@ -40,11 +40,7 @@ func (o SuccessiveHalving) New(setup search.Setup) (search.Searcher, error) {
 	s.plan = func(int) (int, int) {
 		n := o.Designs
 		if n == 0 {
-			product := 1.0
-			for _, r := range b.ratios {
-				product *= r
-			}
-			n = int(math.Ceil(product - 1e-6))
+			n = int(math.Ceil(b.leaveOne() - 1e-6))
 		}
 		return 0, n
 	}

@@ -12,6 +12,7 @@ func TestLaws(t *testing.T) {
 	t.Parallel()
 	for name, m := range map[string]search.Method{
 		"halving":     fidelity.SuccessiveHalving{},
+		"grid":        fidelity.HalvingGrid{},
 		"hyperband":   fidelity.Hyperband{},
 		"asha":        fidelity.ASHA{},
 		"asha volume": fidelity.ASHA{Options: fidelity.Options{Spread: "hypervolume", Eta: 4}},
