@@ -49,12 +49,13 @@ import (
 //
 // The zero value is ready to use with the defaults given on each field.
 type Ants struct {
-	// Ants is how many outcomes make a round; 0 means 16, or a tenth of a
-	// budget below 160, at least 2.
-	Ants int `yaml:"ants" min:"0" max:"100000" doc:"outcomes of a round; 0 means 16, or a tenth of a budget below 160"`
+	// Ants is how many outcomes make a round; 0 means 16, or half the square
+	// root of a budget below 1,024 trials, at least 2: few rounds teach a colony
+	// nothing (docs/benchmarks.md).
+	Ants int `yaml:"ants" min:"0" max:"100000" doc:"outcomes of a round; 0 means 16, or half the root of a budget below 1,024"`
 	// Evaporation is the share by which pheromone moves in a round; 0 means
-	// 0.2.
-	Evaporation float64 `yaml:"evaporation" default:"0.2" min:">0" max:"1" doc:"share by which pheromone moves in a round"`
+	// 0.2, or 0.5 with a budget below 1,024.
+	Evaporation float64 `yaml:"evaporation" min:"0" max:"1" doc:"share by which pheromone moves in a round; 0 means 0.2, or 0.5 with a budget below 1,024"`
 	// Greed is the probability that an option of most pheromone is taken rather
 	// than one drawn; 0 draws always.
 	Greed float64 `yaml:"greed" default:"0" min:"0" max:"<1" doc:"probability that the option of most pheromone is taken"`
@@ -77,7 +78,7 @@ func (o Ants) New(setup search.Setup) (search.Searcher, error) {
 		c.fail("ants", o.Ants, "2 to 100000, or 0 for the default")
 	}
 	if !(o.Evaporation >= 0 && o.Evaporation <= 1) {
-		c.fail("evaporation", o.Evaporation, "a share above 0, or 0 for 0.2")
+		c.fail("evaporation", o.Evaporation, "a share above 0, or 0 for the default")
 	}
 	if !(o.Greed >= 0 && o.Greed < 1) {
 		c.fail("greed", o.Greed, "a probability below 1")
@@ -93,13 +94,19 @@ func (o Ants) New(setup search.Setup) (search.Searcher, error) {
 	if err := errors.Join(c.errs...); err != nil {
 		return nil, err
 	}
+	short := setup.Budget > 0 && setup.Budget < 1024
 	if o.Ants == 0 {
 		o.Ants = 16
-		if b := setup.Budget; b > 0 && b < 160 {
-			o.Ants = max(int(b/10), 2)
+		if short {
+			o.Ants = max(int(math.Sqrt(float64(setup.Budget))/2), 2)
 		}
 	}
-	o.Evaporation = cmp.Or(o.Evaporation, 0.2)
+	if o.Evaporation == 0 {
+		o.Evaporation = 0.2
+		if short {
+			o.Evaporation = 0.5
+		}
+	}
 	o.Converged = cmp.Or(o.Converged, 0.3)
 	r := rng.New(setup.Seed, "evolve/ants", 0)
 	s := &ants{

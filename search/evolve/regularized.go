@@ -3,6 +3,7 @@ package evolve
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"math/rand/v2"
 
@@ -38,12 +39,14 @@ import (
 // cost of an ask is that of the sample; it never grows with the number of
 // trials.
 type Regularized struct {
-	// Population is how many designs are alive at a time; 0 means a tenth of
-	// the budget, at least 10 and at most 100, or 100 if the budget is unknown.
-	Population int `yaml:"population" min:"0" max:"1000000" doc:"designs alive at a time; 0 means a tenth of the budget, 10 to 100, or 100 if it is unknown"`
+	// Population is how many designs are alive at a time; 0 means the paper's
+	// 100, or 2.5 times the square root of a budget below 1,600 trials, at least
+	// 10: a short search has no time for more (docs/benchmarks.md).
+	Population int `yaml:"population" min:"0" max:"1000000" doc:"designs alive at a time; 0 means 100, or 2.5 times the root of a budget below 1,600"`
 	// Sample is how many of them are drawn, with replacement, for the best to
-	// be the parent; 0 means a quarter of the population, at least 2.
-	Sample int `yaml:"sample" min:"0" max:"1000000" doc:"designs drawn, of which the best is the parent; 0 means a quarter of the population"`
+	// be the parent; 0 means the paper's 25, and at most 0.85 of the population.
+	// With a population of more than 100 it is a quarter of that.
+	Sample int `yaml:"sample" min:"0" max:"1000000" doc:"designs drawn, of which the best is the parent; 0 means 25, at most 0.85 and at least a quarter of the population"`
 	// Crossover is the share of children that have two parents, each the best
 	// of a sample, before they are mutated; 0 is the paper's.
 	Crossover float64 `yaml:"crossover" default:"0" min:"0" max:"1" doc:"share of children that have two parents"`
@@ -85,11 +88,11 @@ func (m Regularized) New(setup search.Setup) (search.Searcher, error) {
 	if m.Population == 0 {
 		m.Population = 100
 		if setup.Budget > 0 {
-			m.Population = int(min(max(setup.Budget/10, 10), 100))
+			m.Population = min(max(int(2.5*math.Sqrt(float64(setup.Budget))), 10), 100)
 		}
 	}
 	if m.Sample == 0 {
-		m.Sample = max(m.Population/4, 2)
+		m.Sample = max(min(25, m.Population*17/20), m.Population/4, 2)
 	}
 	return &regularized{
 		Regularized: m,

@@ -91,7 +91,7 @@ func TestRegularizedAgesBySubmission(t *testing.T) {
 func TestRegularizedDefaultsFollowBudget(t *testing.T) {
 	t.Parallel()
 	sp := space.MustNew(space.Float("x", 0, 1))
-	for budget, want := range map[int64]int{0: 100, 20: 10, 100: 10, 300: 30, 20_000: 100} {
+	for budget, want := range map[int64]int{0: 100, 9: 10, 20: 11, 100: 25, 400: 50, 1600: 100, 20_000: 100} {
 		s := regularized(t, evolve.Regularized{}, search.Setup{Space: sp, Budget: budget})
 		random := 0
 		for range 150 {
