@@ -3,9 +3,11 @@
 package device_test
 
 import (
+	"encoding/csv"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -287,4 +289,45 @@ func TestNoise(t *testing.T) {
 		}
 		fmt.Printf(" %.2f | %d |\n", product/square, different(f.MS))
 	}
+}
+
+// ofa are the networks that HELP timed of Once-for-All.
+func ofa(t testing.TB) []device.Timings {
+	t.Helper()
+	rows, err := csv.NewReader(unzip(t, "../../../shared/data/hw-latency-help/ofa_latency.csv.gz")).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []device.Timings
+	var at []int
+	col := map[string]int{}
+	for k, h := range rows[0] {
+		col[h] = k
+		if d, ok := strings.CutPrefix(h, "lat_ms_"); ok {
+			out, at = append(out, device.Timings{Space: device.OFA(), Device: d}), append(at, k)
+		}
+	}
+	for _, row := range rows[1:] {
+		var k, e [20]int
+		var d [5]int
+		for i := range k {
+			k[i], e[i] = int(row[col["ks20"]][i]-'0'), int(row[col["e20"]][i]-'0')
+		}
+		for i := range d {
+			d[i] = int(row[col["d5"]][i] - '0')
+		}
+		side, _ := strconv.Atoi(row[col["resolution"]])
+		x, err := device.OFANetwork(k, e, d, side)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range out {
+			ms, err := strconv.ParseFloat(row[at[i]], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[i].X, out[i].MS = append(out[i].X, x...), append(out[i].MS, ms)
+		}
+	}
+	return out
 }

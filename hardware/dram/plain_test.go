@@ -36,7 +36,7 @@ type plain struct {
 	active, outstanding     int
 	lastEndReq, lastEndResp int64
 	nextReturn              int
-	acquire, release, waits int // requests at the controller: to take, in answer, that END_RESP is for
+	acquire, release        int // requests at the controller: to take, in answer
 	acquireAt, released     int64
 	answerAt                []int64
 	wake, data              int64 // pending notifications, never if none

@@ -338,16 +338,16 @@ type analyst struct {
 	open uint64
 	down Kind // how the device is powered down, none if it is not
 
-	saved                               uint64
-	firstAct, lastPre                   int64
-	latestAct, latestRead, latestWrite  int64
-	latestPre                           int64
-	endRead, endWrite, endAct           int64
-	downSince, srefSince                int64
-	bankSince                           [maxBanks]int64
-	t                                   map[string]int64
-	as                                  bool // PowerOptions.AsDRAMPower
-	rfc, rp, rcd, ras, xp, xs, restOfXS int64
+	saved                              uint64
+	firstAct, lastPre                  int64
+	latestAct, latestRead, latestWrite int64
+	latestPre                          int64
+	endRead, endWrite, endAct          int64
+	downSince, srefSince               int64
+	bankSince                          [maxBanks]int64
+	t                                  map[string]int64
+	as                                 bool // PowerOptions.AsDRAMPower
+	rfc, rp, rcd, ras, xp, xs          int64
 }
 
 // Analyze computes what a trace takes: DRAMPower 4's model. Commands that the

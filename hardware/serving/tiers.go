@@ -59,7 +59,7 @@ func SN40L() (p Platform, slowGB, slowGBs float64) {
 // checked is a composition with what follows from it.
 type checked struct {
 	e                    *Engine
-	expert, context      float64 // bytes of an accelerator of each stage
+	expert               float64 // bytes of an accelerator of each stage
 	slots                int
 	route, prefill, rest float64 // milliseconds
 	load                 float64

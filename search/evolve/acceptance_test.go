@@ -478,15 +478,15 @@ func TestNewRefusals(t *testing.T) {
 		m search.Method
 		s search.Setup
 	}{
-		"genetic: objectives: found 2, want 1; nsga2 searches for several": {Genetic{}, search.Setup{Space: sp, Objectives: 2}},
-		"genetic: tournament: found -1, want 1 to 100000, or 0 for 4":      {Genetic{Tournament: -1}, search.Setup{Space: sp}},
-		"genetic: children: found -1, want 1 to 100000, or 0 for 1":        {Genetic{Children: -1}, search.Setup{Space: sp}},
-		"ants: objectives: found 3, want 1; nsga2 searches for several":    {Ants{}, search.Setup{Space: sp, Objectives: 3}},
-		"ants: evaporation: found 2, want a share above 0, or 0 for the default":   {Ants{Evaporation: 2}, search.Setup{Space: sp}},
-		"ants: greed: found 1, want a probability below 1":                 {Ants{Greed: 1}, search.Setup{Space: sp}},
-		"moead: neighbors: found 1, want 2 to 100000, or 0 for 20":         {MOEAD{Neighbors: 1}, search.Setup{Space: sp}},
-		"moead: decomposition: found sum, want tchebycheff or pbi":         {MOEAD{Decomposition: "sum"}, search.Setup{Space: sp}},
-		"moead: space: found none, want a space to search":                 {MOEAD{}, search.Setup{}},
+		"genetic: objectives: found 2, want 1; nsga2 searches for several":       {Genetic{}, search.Setup{Space: sp, Objectives: 2}},
+		"genetic: tournament: found -1, want 1 to 100000, or 0 for 4":            {Genetic{Tournament: -1}, search.Setup{Space: sp}},
+		"genetic: children: found -1, want 1 to 100000, or 0 for 1":              {Genetic{Children: -1}, search.Setup{Space: sp}},
+		"ants: objectives: found 3, want 1; nsga2 searches for several":          {Ants{}, search.Setup{Space: sp, Objectives: 3}},
+		"ants: evaporation: found 2, want a share above 0, or 0 for the default": {Ants{Evaporation: 2}, search.Setup{Space: sp}},
+		"ants: greed: found 1, want a probability below 1":                       {Ants{Greed: 1}, search.Setup{Space: sp}},
+		"moead: neighbors: found 1, want 2 to 100000, or 0 for 20":               {MOEAD{Neighbors: 1}, search.Setup{Space: sp}},
+		"moead: decomposition: found sum, want tchebycheff or pbi":               {MOEAD{Decomposition: "sum"}, search.Setup{Space: sp}},
+		"moead: space: found none, want a space to search":                       {MOEAD{}, search.Setup{}},
 		"smsemoa: objectives: found 21, want at most 20; nsga3 searches for more": {
 			SMSEMOA{}, search.Setup{Space: sp, Objectives: 21}},
 		"smsemoa: population: found 1, want 2 to 10000, or 0 for the default": {SMSEMOA{Population: 1}, search.Setup{Space: sp}},
