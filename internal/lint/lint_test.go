@@ -29,6 +29,7 @@ var layers = map[string][]string{
 	"hardware": {},
 	// predicts what a device takes from what was measured on it
 	"hardware/device": {"metric", "predict"},
+	"neural":          {},
 	"store":           {},
 	"study":           {"space", "metric", "problem", "search", "store"},
 	"web":             {},
@@ -61,6 +62,7 @@ var thirdParty = map[string][]string{
 	"github.com/parquet-go/parquet-go": {"report"},
 	"gonum.org/v1/gonum":               {"predict", "search/model", "search/evolve", "search/illuminate", "search/internal", "arena", "metric"},
 	"golang.org/x/image":               {"report/figure"},
+	"google.golang.org/protobuf":       {"neural/onnx"},
 	"codeberg.org/go-fonts/liberation": {"report/figure"},
 	"codeberg.org/go-pdf/fpdf":         {"report/figure"},
 	"pgregory.net/rapid":               {"search/searchtest", "store/storetest", "problem/problemtest", "predict/predicttest"},
