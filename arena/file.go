@@ -566,11 +566,10 @@ func withMeasures(text, measures *source.Value) *source.Value {
 func (s *Searcher) Method(p *Problem, setup search.Setup) (name string, m search.Method, err error) {
 	if s.Name == "auto" {
 		// A race counts evaluations as if each were dear, whatever stands in for it.
+		_, noisy := p.Problem.(problem.Noisy)
 		name, m, _ = catalog.Auto(catalog.Question{
-			Space: p.Problem.Space(), Objectives: len(p.Goal.Objectives), Trials: p.Trials, Parallel: 1,
+			Space: p.Problem.Space(), Objectives: len(p.Goal.Objectives), Trials: p.Trials, Parallel: 1, Exact: !noisy,
 		})
-		empty, _ := source.Parse(s.path, []byte("{}"))
-		source.Decode(new(source.Report), empty, m)
 	} else {
 		text := s.text
 		if p.measures != nil {

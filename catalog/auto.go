@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 
+	"github.com/daedalus-search/daedalus/internal/source"
 	"github.com/daedalus-search/daedalus/search"
 	"github.com/daedalus-search/daedalus/search/evolve"
 	"github.com/daedalus-search/daedalus/search/model"
@@ -18,6 +19,7 @@ type Question struct {
 	Trials     int64 // budget; 0 means unknown
 	Parallel   int
 	Cheap      bool // evaluations cost microseconds: tables and formulas
+	Exact      bool // measuring a design again gives the same
 }
 
 // Where the rules change. What is taken for costly evaluations and for many
@@ -31,8 +33,20 @@ const (
 	tpeTrialsMany = 500  // the same with several objectives
 )
 
-// Auto chooses a search method and says why.
+// Auto chooses a search method, with its options, and says why.
 func Auto(q Question) (name string, m search.Method, reason string) {
+	name, m, reason = choose(q)
+	source.Defaults(m)
+	// Told that there is no noise, and little about scales, it is no worse than
+	// any program it was raced with on any problem (docs/benchmarks.md).
+	if gp, ok := m.(*model.GP); ok && q.Exact && q.Objectives <= 1 {
+		gp.Noise, gp.Prior = 1e-6, "vizier"
+		reason += ", and measurements are exact"
+	}
+	return name, m, reason
+}
+
+func choose(q Question) (name string, m search.Method, reason string) {
 	if n, exact := q.Space.Count(); n != nil && exact && q.Trials > 0 && n.Cmp(big.NewInt(q.Trials)) <= 0 {
 		return "grid", new(sample.Grid), fmt.Sprintf("the space has only %v designs, so all are tried", n)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/search"
 	"github.com/daedalus-search/daedalus/search/illuminate"
+	"github.com/daedalus-search/daedalus/search/model"
 	"github.com/daedalus-search/daedalus/space"
 )
 
@@ -137,6 +138,21 @@ func TestAuto(t *testing.T) {
 		}
 		if _, err := m.New(search.Setup{Space: tc.q.Space, Objectives: tc.q.Objectives, Budget: tc.q.Trials, Parallel: tc.q.Parallel}); err != nil {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Where measurements are exact auto tells the Gaussian process so; elsewhere it
+// learns the noise.
+func TestAutoKnowsExactMeasurements(t *testing.T) {
+	t.Parallel()
+	q := catalog.Question{Space: space.MustNew(space.Float("x", 0, 1), space.Float("y", 0, 1)), Objectives: 1, Trials: 100}
+	for _, exact := range []bool{false, true} {
+		q.Exact = exact
+		_, m, _ := catalog.Auto(q)
+		gp, ok := m.(*model.GP)
+		if !ok || (gp.Noise > 0) != exact || gp.Warp != "rank" {
+			t.Errorf("exact %v: %+v", exact, m)
 		}
 	}
 }

@@ -17,7 +17,7 @@ func modelRows() []Searcher {
 		{
 			Name: "gp", Doc: "Gaussian process: expected improvement, expected hypervolume of two objectives, random directions with more", Source: "Jones et al. 1998; Knowles 2006; Daulton et al. 2021; Ament et al. 2023; Song et al. 2024",
 			Spaces: "all", Objectives: "any", Cost: "30–150 ms; knows at most 500 results",
-			Advice:  "evaluations that take seconds or more, tens to hundreds of trials",
+			Advice:  "evaluations that take seconds or more, tens to hundreds of trials; with `noise: 0.000001` and `prior: vizier` where measuring again gives the same, as auto has it",
 			Options: func() search.Method { return new(model.GP) },
 		},
 		{

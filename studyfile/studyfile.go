@@ -567,10 +567,10 @@ func (r *reader) methodOptions(v *source.Value) (row catalog.Searcher, m search.
 func (r *reader) auto() {
 	p := r.f.Config.Problem
 	_, cheap := p.(problem.Batcher)
+	_, noisy := p.(problem.Noisy) // or may be: a program only says so if its author thought of it
 	name, m, reason := catalog.Auto(catalog.Question{
-		Space: p.Space(), Objectives: len(r.f.Goal.Objectives), Trials: r.f.Budget.Trials, Parallel: r.f.Parallel, Cheap: cheap,
+		Space: p.Space(), Objectives: len(r.f.Goal.Objectives), Trials: r.f.Budget.Trials, Parallel: r.f.Parallel, Cheap: cheap, Exact: !noisy,
 	})
-	source.Defaults(m)
 	r.f.Method, r.f.MethodName, r.f.Reason, r.f.Auto = m, name, reason, true
 }
 
