@@ -27,8 +27,8 @@ func TestExperimentProxyOfDRAM(t *testing.T) {
 		name string
 		predict.Learner
 	}{
-		{"boosted", predict.Boosted{Trees: 200, Leaves: 127, MinLeaf: 2}},
-		{"forest", predict.Forest{Trees: 50, MinLeaf: 1, MinSplit: 2, Whole: true, ColumnShare: 0.7}},
+		{"boosted", predict.Boosted{Trees: 150, Leaves: 127, MinLeaf: 2, Rate: 0.13}},
+		{"forest", predict.Forest{Trees: 30, MinLeaf: 1, MinSplit: 2, Whole: true, ColumnShare: 0.7}},
 		{"ridge", predict.Ridge{}},
 	}
 	for _, trace := range []string{"stream", "random", "cloud-1", "cloud-2"} {

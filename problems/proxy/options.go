@@ -62,8 +62,8 @@ type learner struct {
 // learners are set for measurements without noise, of which there are some
 // thousands.
 var learners = []learner{
-	{"boosted", false, predict.Boosted{Trees: 200, Leaves: 127, MinLeaf: 2}},
-	{"forest", false, predict.Forest{Trees: 50, MinLeaf: 1, MinSplit: 2, Whole: true, ColumnShare: 0.7}},
+	{"boosted", false, predict.Boosted{Trees: 150, Leaves: 127, MinLeaf: 2, Rate: 0.13}},
+	{"forest", false, predict.Forest{Trees: 30, MinLeaf: 1, MinSplit: 2, Whole: true, ColumnShare: 0.7}},
 	{"network", true, predict.MLP{Members: 2, Steps: 4000}},
 	{"neighbors", true, predict.Neighbors{}},
 	{"ridge", true, predict.Ridge{}},
