@@ -28,10 +28,25 @@ problems:
 searchers:
   - regularized
   - {nsga2: {population: 10}, label: small nsga2}
-  - auto
+  - tpe
 seeds: 4
 budget: {trials: 40}
 `
+
+// Which method auto is stands beside its runs.
+func TestAutoTakesPart(t *testing.T) {
+	t.Parallel()
+	f := parse(t, "problems: [{sphere: {dims: 2}}]\nsearchers: [auto]\nseeds: 2\nbudget: {trials: 14}\n")
+	res, err := f.Run(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range res.Rows {
+		if r.Status != Done || r.Searcher == "auto" && r.Method != "gp" {
+			t.Errorf("%s: %s %s, method %q", r.Searcher, r.Status, r.Reason, r.Method)
+		}
+	}
+}
 
 func parse(t *testing.T, text string) *File {
 	t.Helper()
