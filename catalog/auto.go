@@ -37,8 +37,8 @@ const (
 func Auto(q Question) (name string, m search.Method, reason string) {
 	name, m, reason = choose(q)
 	source.Defaults(m)
-	// Told that there is no noise, and little about scales, it is no worse than
-	// any program it was raced with on any problem (docs/benchmarks.md).
+	// Told that there is no noise, and little about scales, it was not shown worse
+	// than any program in the race of few trials (bench/arena).
 	if gp, ok := m.(*model.GP); ok && q.Exact && q.Objectives <= 1 {
 		gp.Noise, gp.Prior = 1e-6, "vizier"
 		reason += ", and measurements are exact"

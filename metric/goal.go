@@ -94,6 +94,17 @@ func (o *Objective) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// TargetReward is ArchGym's reward for coming near a target, |target| /
+// |target - x|, the larger the better, and most where it would be more or is not
+// a number, as at the target itself (Krishnan et al., "ArchGym", 2023).
+func TargetReward(target, x, most float64) float64 {
+	r := math.Abs(target) / math.Abs(target-x)
+	if !(r <= most) { // also 0/0 and x/0
+		return most
+	}
+	return r
+}
+
 // Loss turns a measured value into a number to be minimised. A value that is
 // not finite gives +Inf.
 func (o Objective) Loss(x float64) float64 {
@@ -103,10 +114,7 @@ func (o Objective) Loss(x float64) float64 {
 	switch {
 	case o.Target != nil:
 		t := *o.Target
-		r := math.Abs(t) / math.Abs(t-x)
-		if !(r <= targetCap) { // also 0/0 and x/0
-			r = targetCap
-		}
+		r := TargetReward(t, x, targetCap)
 		if t == 0 {
 			r = 0 // refused by Check; never reward
 		}

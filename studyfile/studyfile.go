@@ -559,7 +559,8 @@ func (r *reader) methodOptions(v *source.Value) (row catalog.Searcher, m search.
 	row, _ = catalog.FindSearcher(name)
 	m = row.Options()
 	if opts.IsNull() {
-		opts, _ = source.Parse(r.f.Path, []byte("{}"))
+		source.Defaults(m)
+		return row, m, true
 	}
 	return row, m, source.Decode(r.report, opts, m)
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/daedalus-search/daedalus/internal/detmath"
+	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/predict"
 )
 
@@ -84,12 +85,7 @@ func Family(device string) string {
 // Design", ISCA 2023): target / |target − observed|, the larger the better. At
 // the target, where that is infinite, it is 1e9, and it never exceeds that.
 func TargetReward(target, observed float64) float64 {
-	const most = 1e9
-	r := target / math.Abs(target-observed)
-	if !(r < most) {
-		return most
-	}
-	return r
+	return metric.TargetReward(target, observed, 1e9)
 }
 
 func log(x float64) float64 { return detmath.Log(max(x, leastMS)) }

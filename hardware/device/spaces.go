@@ -14,19 +14,21 @@ var FBNet = sync.OnceValue(func() *Space {
 	for i := range places {
 		p := Place{Name: fmt.Sprintf("layer%d", i+1)}
 		for _, b := range fbnetBlocks {
-			p.Settings = append(p.Settings, b.name)
+			p.Settings = append(p.Settings, b.Name)
 		}
 		places[i] = p
 	}
 	return mustSpace("fbnet", places, fbnetNetwork)
 })
 
-// fbnetBlocks are the blocks: kernel, expansion and groups of the 1×1
+// An FBNetBlock is a block of FBNet: kernel, expansion and groups of the 1×1
 // convolutions; kernel 0 skips.
-var fbnetBlocks = [...]struct {
-	name                   string
-	kernel, expand, groups int
-}{
+type FBNetBlock struct {
+	Name                   string
+	Kernel, Expand, Groups int
+}
+
+var fbnetBlocks = [...]FBNetBlock{
 	{"k3_e1", 3, 1, 1}, {"k3_e1_g2", 3, 1, 2}, {"k3_e3", 3, 3, 1}, {"k3_e6", 3, 6, 1},
 	{"k5_e1", 5, 1, 1}, {"k5_e1_g2", 5, 1, 2}, {"k5_e3", 5, 3, 1}, {"k5_e6", 5, 6, 1}, {"skip", 0, 0, 0},
 }
@@ -48,6 +50,13 @@ var fbnetLayers = func() (layers [22][2]int) {
 	return layers
 }()
 
+// FBNetBlocks returns the nine blocks, in the order of their settings.
+func FBNetBlocks() [9]FBNetBlock { return fbnetBlocks }
+
+// FBNetLayers returns the width and the stride of each layer, for the 16 channels
+// of 32×32 that the stem makes.
+func FBNetLayers() [22][2]int { return fbnetLayers }
+
 func fbnetNetwork(x []uint8) []Layer {
 	const stem, head, classes = 16, 1504, 100
 	side, in := 32, stem
@@ -56,9 +65,9 @@ func fbnetNetwork(x []uint8) []Layer {
 		b, width, stride := fbnetBlocks[v], fbnetLayers[i][0], fbnetLayers[i][1]
 		out := side / stride
 		switch {
-		case b.kernel > 0:
-			mid := in * b.expand
-			l = append(l, conv(in, mid, 1, b.groups, side, side), depthwise(mid, b.kernel, side, out), conv(mid, width, 1, b.groups, out, out))
+		case b.Kernel > 0:
+			mid := in * b.Expand
+			l = append(l, conv(in, mid, 1, b.Groups, side, side), depthwise(mid, b.Kernel, side, out), conv(mid, width, 1, b.Groups, out, out))
 			if in == width && stride == 1 {
 				l = append(l, add(width, out))
 			}

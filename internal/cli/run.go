@@ -79,7 +79,8 @@ give the same command to continue. A finished study continues when it gets a
 larger budget.
 
 At the end it writes NAME.html, a page that shows the whole study, and
-NAME-trials.csv, NAME-front.csv and NAME-front.json.
+NAME-trials.csv, NAME-front.csv and NAME-front.json; what the problem found out
+besides, if anything, is in NAME-findings.json.
 Exit codes: 0 done, 1 failed, 2 a mistake in the command or the study file,
 130 interrupted.`,
 		Example: `  daedalus run examples/phone-net.yaml

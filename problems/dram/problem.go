@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -466,7 +465,7 @@ func (p *Problem) add(v metric.Values, t *total, i int, r *sim.Result) {
 // Reward is ArchGym's: how many times the distance from the target fits into the
 // target (DRAMEnv.py). It is not bounded in ArchGym; here it ends at 10⁹.
 func Reward(target, measured float64) float64 {
-	return min(target/math.Abs(target-measured), maxReward)
+	return metric.TargetReward(target, measured, maxReward)
 }
 
 // ArchGymLatency is what ArchGym takes for the milliseconds of a run. SystemC

@@ -70,12 +70,12 @@ type lesson struct {
 
 // Prepare collects, measures and learns. It implements [problem.Preparer].
 func (p *Problem) Prepare(ctx context.Context, progress func(doing string, done, all int)) error {
-	_, err := p.prepared(ctx, func(done, all int, doing string) { progress(doing, done, all) })
+	_, err := p.prepared(ctx, progress)
 	return err
 }
 
 // prepared returns the experiment, which it makes when it is first called.
-func (p *Problem) prepared(ctx context.Context, progress func(done, all int, doing string)) (*experiment, error) {
+func (p *Problem) prepared(ctx context.Context, progress func(doing string, done, all int)) (*experiment, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ready {
@@ -144,7 +144,7 @@ func (p *Problem) row(r problem.Result) ([]float64, bool) {
 	return out, true
 }
 
-func (p *Problem) collect(ctx context.Context, x *experiment, progress func(done, all int, doing string)) error {
+func (p *Problem) collect(ctx context.Context, x *experiment, progress func(doing string, done, all int)) error {
 	began := p.now()
 	share := p.o.Designs / len(p.o.Sources)
 	all := share*len(p.o.Sources) + p.o.Test
@@ -153,7 +153,7 @@ func (p *Problem) collect(ctx context.Context, x *experiment, progress func(done
 	m.tick = func(done int) {
 		telling.Lock()
 		defer telling.Unlock()
-		progress(done, max(all, done), "measuring designs") // infeasible ones are made up for
+		progress("measuring designs", done, max(all, done)) // infeasible ones are made up for
 	}
 	x.sources = make([]collection, len(p.o.Sources))
 	failed := make([]error, len(p.o.Sources))
@@ -304,7 +304,7 @@ func shuffled(in []sample, seed uint64, n uint64) []sample {
 	return out
 }
 
-func (p *Problem) learn(ctx context.Context, x *experiment, progress func(done, all int, doing string)) error {
+func (p *Problem) learn(ctx context.Context, x *experiment, progress func(doing string, done, all int)) error {
 	began := p.now()
 	// What was collected, without what two methods both measured, in three parts.
 	var pool []sample
@@ -334,7 +334,7 @@ func (p *Problem) learn(ctx context.Context, x *experiment, progress func(done, 
 		best := math.Inf(1)
 		x.chosen = append(x.chosen, fitted{})
 		for i, l := range p.learners {
-			progress(k*len(p.learners)+i, steps, "learning "+p.metrics[k].Name+" by "+l.name)
+			progress("learning "+p.metrics[k].Name+" by "+l.name, k*len(p.learners)+i, steps)
 			f, err := p.fit(ctx, l, k, train)
 			if err != nil {
 				return fmt.Errorf("%s by %s: %w", p.metrics[k].Name, l.name, err)
@@ -382,7 +382,7 @@ func (p *Problem) time(f *fitted, on []sample) (time.Duration, error) {
 }
 
 // compare learns from one method at a time and from all together.
-func (p *Problem) compare(ctx context.Context, x *experiment, train, judge []sample, held map[string]bool, progress func(done, all int, doing string)) error {
+func (p *Problem) compare(ctx context.Context, x *experiment, train, judge []sample, held map[string]bool, progress func(doing string, done, all int)) error {
 	if len(x.sources) < 2 {
 		return nil
 	}
@@ -409,7 +409,7 @@ func (p *Problem) compare(ctx context.Context, x *experiment, train, judge []sam
 		l := &parts[i]
 		l.designs = len(from[i])
 		for k := range p.metrics {
-			progress(i*len(p.metrics)+k, len(parts)*len(p.metrics), "comparing what was learned from")
+			progress("comparing what was learned from", i*len(p.metrics)+k, len(parts)*len(p.metrics))
 			f, err := p.fit(ctx, x.chosen[k].learner, k, from[i])
 			if err != nil {
 				return err

@@ -15,7 +15,7 @@ import (
 // Assess implements [problem.Assessor]: what was collected, how well each
 // predictor did, what several methods are worth, and how true the front is.
 func (p *Problem) Assess(ctx context.Context, front []space.Design) ([]problem.Finding, error) {
-	x, err := p.prepared(ctx, func(int, int, string) {})
+	x, err := p.prepared(ctx, func(string, int, int) {})
 	if err != nil {
 		return nil, err
 	}

@@ -136,7 +136,7 @@ func (p *Problem) Evaluate(ctx context.Context, d space.Design, _ problem.Report
 
 // EvaluateBatch implements [problem.Batcher].
 func (p *Problem) EvaluateBatch(ctx context.Context, designs []space.Design, out []problem.Result) {
-	x, err := p.prepared(ctx, func(int, int, string) {})
+	x, err := p.prepared(ctx, func(string, int, int) {})
 	if err == nil {
 		err = p.predict(x.chosen, designs, out)
 	}

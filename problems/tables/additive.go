@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/daedalus-search/daedalus/hardware/device"
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/space"
@@ -269,30 +270,12 @@ type FBNet struct {
 	Device string `yaml:"device" default:"pixel3" oneof:"1080ti_1 1080ti_32 1080ti_64 2080ti_1 2080ti_32 2080ti_64 essential_ph_1 eyeriss fpga gold_6226 gold_6240 pixel2 pixel3 raspi4 samsung_a50 samsung_s7 silver_4114 silver_4210r titan_rtx_1 titan_rtx_32 titan_rtx_64 titanx_1 titanx_32 titanx_64 titanxp_1 titanxp_32 titanxp_64" doc:"device of the latency; a number at the end is the batch size"` // "" means pixel3
 }
 
-// fbnetOps are the operations: kernel, expansion and groups; 0 skips.
-var fbnetOps = [...]struct {
-	name                   string
-	kernel, expand, groups int
-}{
-	{"k3_e1", 3, 1, 1}, {"k3_e1_g2", 3, 1, 2}, {"k3_e3", 3, 3, 1}, {"k3_e6", 3, 6, 1},
-	{"k5_e1", 5, 1, 1}, {"k5_e1_g2", 5, 1, 2}, {"k5_e3", 5, 3, 1}, {"k5_e6", 5, 6, 1}, {"skip", 0, 0, 0},
-}
-
-// fbnetLayers are the width and the stride of each layer for images of 32×32,
-// of which the stem makes 16 channels.
-var fbnetLayers = func() (layers [22][2]int) {
-	i := 0
-	for _, stage := range [][3]int{{1, 16, 1}, {4, 24, 1}, {4, 32, 2}, {4, 64, 2}, {4, 112, 1}, {4, 184, 2}, {1, 352, 1}} {
-		for k := range stage[0] {
-			layers[i] = [2]int{stage[1], 1}
-			if k == 0 {
-				layers[i][1] = stage[2]
-			}
-			i++
-		}
-	}
-	return layers
-}()
+// The skeleton of FBNet: its operations, and the width and the stride of each
+// layer.
+var (
+	fbnetOps    = device.FBNetBlocks()
+	fbnetLayers = device.FBNetLayers()
+)
 
 // fbnetMACs returns the operations of each layer in millions: constant first,
 // which holds the stem and the head.
@@ -305,9 +288,9 @@ func fbnetMACs() []float64 {
 		for _, op := range fbnetOps {
 			macs := 0
 			switch {
-			case op.kernel > 0:
-				mid := in * op.expand
-				macs = now*now*in*mid/op.groups + next*next*mid*op.kernel*op.kernel + next*next*mid*width/op.groups
+			case op.Kernel > 0:
+				mid := in * op.Expand
+				macs = now*now*in*mid/op.Groups + next*next*mid*op.Kernel*op.Kernel + next*next*mid*width/op.Groups
 			case in != width || l[1] > 1: // a plain 1×1 convolution where the shape changes
 				macs = next * next * in * width
 			}
@@ -338,7 +321,7 @@ func (o FBNet) New() (*Additive, error) {
 	}
 	names := make([]string, len(fbnetOps))
 	for i, op := range fbnetOps {
-		names[i] = op.name
+		names[i] = op.Name
 	}
 	nodes := make([]space.Node, len(fbnetLayers))
 	for i := range nodes {
