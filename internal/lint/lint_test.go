@@ -30,11 +30,17 @@ var layers = map[string][]string{
 	// predicts what a device takes from what was measured on it
 	"hardware/device": {"metric", "predict"},
 	"neural":          {},
+	// families of networks are spaces too
+	"neural/nets": {"neural", "space"},
+	// what ranks are worth is a matter of metric
+	"neural/supernet": {"neural", "neural/nets", "space", "metric"},
+	"neural/score":    {"neural", "neural/nets", "metric"},
+	"neural/latency":  {"neural", "metric"},
 	"store":           {},
 	"study":           {"space", "metric", "problem", "search", "store"},
 	"web":             {},
 	"report":          {"space", "metric", "problem", "search", "store", "study", "web"},
-	"problems":        {"space", "metric", "problem", "predict", "hardware", "hardware/device"},
+	"problems":        {"space", "metric", "problem", "predict", "hardware", "hardware/device", "neural", "neural/nets", "neural/supernet", "neural/score", "neural/latency"},
 	"catalog":         {"space", "metric", "problem", "predict", "search", "problems", "hardware", "hardware/device"},
 	"studyfile":       {"space", "metric", "problem", "search", "study", "catalog"},
 	"arena":           {"space", "metric", "problem", "search", "store", "study", "catalog", "studyfile", "report", "web"},
@@ -63,6 +69,8 @@ var thirdParty = map[string][]string{
 	"gonum.org/v1/gonum":               {"predict", "search/model", "search/evolve", "search/illuminate", "search/internal", "arena", "metric"},
 	"golang.org/x/image":               {"report/figure"},
 	"google.golang.org/protobuf":       {"neural/onnx"},
+	"github.com/gomlx":                 {"neural/train"},
+	"github.com/ebitengine/purego":     {"neural/latency"},
 	"codeberg.org/go-fonts/liberation": {"report/figure"},
 	"codeberg.org/go-pdf/fpdf":         {"report/figure"},
 	"pgregory.net/rapid":               {"search/searchtest", "store/storetest", "problem/problemtest", "predict/predicttest"},
