@@ -4,7 +4,7 @@
 // [Problem] is the whole obligation. More ability is a separate small
 // interface that a problem may also implement and that the study finds by type
 // assertion: [Batcher], [Graded], [Resumer], [Estimator], [Canonical], [Verifier],
-// [Optimum], [Noisy], [Preparer], [Assessor], [Drawer], [Exporter], [Labeler],
+// [Optimum], [Noisy], [Keeper], [Preparer], [Finisher], [Referencer], [Assessor], [Drawer], [Exporter], [Labeler],
 // [Describer].
 package problem
 
@@ -112,6 +112,9 @@ type Canonical interface{ Key(d space.Design) string }
 // hardware.
 type Verifier interface {
 	VerifyMetrics() []metric.Metric
+
+	// Verify returns these metrics, or none for a design that a [Finisher] has not
+	// finished yet.
 	Verify(ctx context.Context, d space.Design) (metric.Values, error)
 }
 
@@ -125,6 +128,14 @@ type Optimum interface {
 // measurements are not served from the cache unless the study says so.
 type Noisy interface{ Noisy() bool }
 
+// A Keeper keeps between runs what was costly to make: trained weights, a table of
+// measurements.
+type Keeper interface {
+	// Keep names the folder for it, which may not exist yet, before anything else is
+	// asked of the problem. Without it nothing outlives the process.
+	Keep(folder string)
+}
+
 // A Preparer has something costly to do before the first evaluation, such as
 // training what all of them share. An evaluation that comes first does it too,
 // but silently.
@@ -133,6 +144,28 @@ type Preparer interface {
 	// at, and how much of it is done. It returns promptly when ctx is cancelled
 	// and may be called again.
 	Prepare(ctx context.Context, progress func(doing string, done, all int)) error
+}
+
+// A Finisher does something costly with the designs of the front when a search has
+// ended: trains them in full. After that they can be verified and exported.
+type Finisher interface {
+	// Finish returns when all of them are finished; those that were finished before
+	// cost nothing. Otherwise it is as [Preparer.Prepare].
+	Finish(ctx context.Context, front []space.Design, progress func(doing string, done, all int)) error
+}
+
+// A Referencer knows what people would use without a search, to compare with.
+type Referencer interface {
+	// References returns it. What takes long belongs into Finish; before that there
+	// may be none.
+	References(ctx context.Context) ([]Reference, error)
+}
+
+// A Reference is something that is known, and measured as designs are, but need not
+// be in the space: a network that somebody designed by hand.
+type Reference struct {
+	Name   string        `json:"name"`
+	Values metric.Values `json:"values"` // some of what Evaluate and Verify return
 }
 
 // An Assessor has found out something besides the measurements: how sure it is

@@ -44,6 +44,7 @@ func Schema() map[string]any {
 			"duplicates": object{"enum": []any{"reuse", "evaluate"}, "default": "reuse", "description": "what to do with a design that was measured before"},
 			"seed":       object{"type": "integer", "minimum": 0, "default": 0, "description": "the same seed gives the same search"},
 			"enqueue":    object{"type": "array", "items": object{"type": "object"}, "description": "designs to try first"},
+			"export":     texts("formats in which every design of the front is written at the end, such as onnx or svg"),
 			"warm_start": object{"type": "string", "description": "another study file or .db on the same space, whose trials come first"},
 		},
 		"required":             []string{"problem", "objectives"},

@@ -42,12 +42,13 @@ type File struct {
 	WarmFrom  string   // path of the study whose trials come first, "" if none
 	Warnings  []string // what looks wrong but is allowed
 	StorePath string   // where the trials go by default: beside the file
+	Export    []string // formats in which the designs of the front are written
 }
 
 // keys of the top level, in the order in which people write them.
 var topKeys = []string{
 	"study", "problem", "space", "require", "objectives", "limits", "search", "budget", "stop", "prune",
-	"reject", "parallel", "async", "duplicates", "seed", "enqueue", "warm_start",
+	"reject", "parallel", "async", "duplicates", "seed", "enqueue", "warm_start", "export",
 }
 
 // budgetOptions are the keys of "budget".
@@ -190,6 +191,7 @@ func (r *reader) read() {
 	r.check()
 	r.method()
 	r.enqueue()
+	r.export()
 	if n := v.Get("warm_start"); n != nil {
 		if s, ok := n.Str(rep); ok {
 			r.f.WarmFrom = s
@@ -584,6 +586,19 @@ func (r *reader) enqueue() {
 			continue
 		}
 		r.f.Enqueue = append(r.f.Enqueue, d)
+	}
+}
+
+// export reads the formats in which the designs of the front are written.
+func (r *reader) export() {
+	formats := []string{"svg"}
+	if x, ok := r.f.Config.Problem.(problem.Exporter); ok {
+		formats = append(x.Formats(), formats...)
+	}
+	for _, v := range r.list("export") {
+		if w, ok := v.Word(r.report, formats...); ok && !slices.Contains(r.f.Export, w) {
+			r.f.Export = append(r.f.Export, w)
+		}
 	}
 }
 

@@ -89,6 +89,7 @@ func TestMistakes(t *testing.T) {
 		"timeout without unit": {strings.Replace(good, "  command", "  timeout: 30\n  command", 1), []string{"s.yaml:6:", "30", "30s"}},
 		"enqueued design":      {good + "enqueue: [{x: 2, opt: a}]\n", []string{"s.yaml:9:", "x", "[0, 1]"}},
 		"enqueued option":      {good + "enqueue: [{x: 1, opt: c}]\n", []string{"s.yaml:9:", "opt", "c"}},
+		"no such format":       {good + "export: [sgv]\n", []string{"s.yaml:9:", "sgv", "svg"}},
 		"several mistakes":     {good + "budget: {trial: 1}\nstop: {no_gain: x}\nseed: -1\n", []string{"s.yaml:9:", "s.yaml:10:", "s.yaml:11:"}},
 		"not a map":            {"- a\n", []string{"s.yaml:1:"}},
 		"duplicate key":        {good + "study: again\n", []string{"s.yaml:9:", "study"}},

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,6 +15,7 @@ import (
 	"github.com/daedalus-search/daedalus/internal/source"
 	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/report"
+	"github.com/daedalus-search/daedalus/space"
 	"github.com/daedalus-search/daedalus/store"
 )
 
@@ -94,15 +97,7 @@ objectives.`,
 			if err != nil {
 				return err
 			}
-			return a.output(out, func(w io.Writer) error {
-				if x, ok := p.(problem.Exporter); ok && slices.Contains(x.Formats(), format) {
-					return x.Export(w, d, format)
-				}
-				if x, ok := p.(problem.Drawer); ok {
-					return x.Draw(w, d)
-				}
-				return report.DrawDesign(w, d)
-			})
+			return a.output(out, func(w io.Writer) error { return exportDesign(w, p, d, format) })
 		},
 	}
 	cmd.Flags().Int64Var(&trial, "trial", 0, "number of the trial")
@@ -110,6 +105,57 @@ objectives.`,
 	cmd.Flags().StringVar(&format, "format", "design", "design, svg, or a format of the problem; `daedalus show` lists them")
 	cmd.Flags().StringVarP(&out, "output", "o", "", "write to this file instead of standard output")
 	return cmd
+}
+
+// exportDesign writes a design in one of [exportFormats] but "design".
+func exportDesign(w io.Writer, p problem.Problem, d space.Design, format string) error {
+	if x, ok := p.(problem.Exporter); ok && slices.Contains(x.Formats(), format) {
+		return x.Export(w, d, format)
+	}
+	if x, ok := p.(problem.Drawer); ok {
+		return x.Draw(w, d)
+	}
+	return report.DrawDesign(w, d)
+}
+
+// exportFront writes every design of the front into a folder in each format, as
+// trial-N.FORMAT, removes what an earlier front left there, and returns the files.
+func exportFront(p problem.Problem, f *front, formats []string, folder string) (files []string, err error) {
+	if len(formats) == 0 || len(f.trials) == 0 {
+		return nil, nil
+	}
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return nil, err
+	}
+	for i := range f.trials {
+		t := &f.trials[i]
+		d, err := design(p.Space(), t)
+		if err != nil {
+			return files, err
+		}
+		for _, format := range formats {
+			file := filepath.Join(folder, fmt.Sprintf("trial-%d.%s", t.Number, format))
+			if err := writeFile(file, func(w io.Writer) error { return exportDesign(w, p, d, format) }); err != nil {
+				return files, fmt.Errorf("exporting trial %d: %w", t.Number, err)
+			}
+			files = append(files, file)
+		}
+	}
+	for _, format := range formats {
+		there, err := filepath.Glob(filepath.Join(folder, "trial-*."+format))
+		if err != nil {
+			return files, err
+		}
+		for _, file := range there {
+			if slices.Contains(files, file) {
+				continue
+			}
+			if err := os.Remove(file); err != nil {
+				return files, err
+			}
+		}
+	}
+	return files, nil
 }
 
 // exportFormats returns what designs of a problem can be written as.

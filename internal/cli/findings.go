@@ -19,14 +19,13 @@ import (
 	"github.com/daedalus-search/daedalus/study"
 )
 
-// prepare lets a problem do what it must before its first evaluation, and says
-// how far it is.
-func (a *app) prepare(ctx context.Context, p problem.Preparer) error {
+// progress runs what takes long and shows how far it is.
+func (a *app) progress(f func(progress func(doing string, done, all int)) error) error {
 	var mu sync.Mutex
 	live := term.NewLive(a.err)
-	last := time.Now()
 	defer live.Clear()
-	return p.Prepare(ctx, func(doing string, done, all int) {
+	last := time.Now()
+	return f(func(doing string, done, all int) {
 		mu.Lock()
 		defer mu.Unlock()
 		every := plainEvery
@@ -47,6 +46,14 @@ func (a *app) prepare(ctx context.Context, p problem.Preparer) error {
 	})
 }
 
+func designsOf(front []study.Member) []space.Design {
+	out := make([]space.Design, len(front))
+	for i, m := range front {
+		out[i] = m.Design
+	}
+	return out
+}
+
 // findingsAt is where the findings about a study are kept that is in db, beside
 // its other results.
 func findingsAt(folder, name string) string { return filepath.Join(folder, name+"-findings.json") }
@@ -63,11 +70,7 @@ func assess(ctx context.Context, p problem.Problem, front []study.Member, file s
 			return out, nil
 		}
 	}
-	designs := make([]space.Design, len(front))
-	for i, m := range front {
-		designs[i] = m.Design
-	}
-	out, err := x.Assess(ctx, designs)
+	out, err := x.Assess(ctx, designsOf(front))
 	if err != nil {
 		return nil, fmt.Errorf("assessing the problem: %w", err)
 	}

@@ -34,6 +34,7 @@ type front struct {
 	feasible bool
 	of       int                        // size of the whole front if only the best of it are left, else 0
 	label    func(design []byte) string // the problem's own short form of a design, or nil
+	known    []problem.Reference        // what people would use without a search
 }
 
 // frontOf finds the front from the scores alone and fetches only its members.
@@ -85,9 +86,14 @@ func scores(ctx context.Context, st store.Store) (numbers []int64, losses, viola
 	return numbers, losses, violations, nil
 }
 
-// verify measures the members as the problem's Verifier does and puts the
-// values among the others.
-func (f *front) verify(ctx context.Context, p problem.Problem) error {
+// verify measures the members as the problem's Verifier does, puts the values among
+// the others, and fetches what is known to compare with.
+func (f *front) verify(ctx context.Context, p problem.Problem) (err error) {
+	if r, ok := p.(problem.Referencer); ok {
+		if f.known, err = r.References(ctx); err != nil {
+			return fmt.Errorf("the references: %w", err)
+		}
+	}
 	if l, ok := p.(problem.Labeler); ok {
 		f.label = func(design []byte) string {
 			d, err := p.Space().ParseJSON(design)
@@ -244,13 +250,20 @@ func (f *front) table(w io.Writer, limit int, more string, roles map[int64]strin
 	width := term.Width(w)
 	used := 8 + 24*min(len(f.verified), 1)
 	values := func(m metric.Metric) (texts []string, wide int) {
-		xs := make([]float64, len(show))
-		for i, k := range show {
-			x, ok := f.trials[k].Values[m.Name]
+		var xs []float64
+		add := func(x float64, ok bool) {
 			if !ok {
 				x = math.NaN()
 			}
-			xs[i] = x
+			xs = append(xs, x)
+		}
+		for _, k := range show {
+			x, ok := f.trials[k].Values[m.Name]
+			add(x, ok)
+		}
+		for _, r := range f.known {
+			x, ok := r.Values[m.Name]
+			add(x, ok)
 		}
 		texts = term.Numbers(xs...)
 		wide = max(len(m.Name), len(m.Unit))
@@ -296,6 +309,14 @@ func (f *front) table(w io.Writer, limit int, more string, roles map[int64]strin
 			row = append(row, c[i])
 		}
 		out.Row(append(row, cells[i]...)...)
+	}
+	for i, r := range f.known {
+		row := make([]string, len(out.Columns)-len(numbers)-len(columns), len(out.Columns))
+		for _, c := range numbers {
+			row = append(row, c[len(show)+i])
+		}
+		row = append(row, "reference: "+r.Name)
+		out.Row(append(row, make([]string, max(len(columns)-1, 0))...)...)
 	}
 	if err := out.Write(w, width); err != nil {
 		return err
@@ -401,6 +422,9 @@ func (f *front) JSON() map[string]any {
 		units[m.Name] = m.Unit
 	}
 	out := map[string]any{"study": f.rec.Name, "feasible": f.feasible, "units": units, "front": members}
+	if len(f.known) > 0 {
+		out["references"] = f.known
+	}
 	if len(f.goal.Objectives) > 0 {
 		out["objectives"] = f.goal.Objectives
 	}

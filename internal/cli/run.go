@@ -132,7 +132,19 @@ func (r *runFlags) settings(cmd *cobra.Command) ([]studyfile.Setting, error) {
 }
 
 // places are the files of a study.
-type places struct{ db, trials, front, frontJSON, findings, report string }
+type places struct{ db, trials, front, frontJSON, findings, report, designs string }
+
+// checkpointsOf is the folder for what a study's problem keeps.
+func checkpointsOf(db string) string {
+	return strings.TrimSuffix(db, filepath.Ext(db)) + ".checkpoints"
+}
+
+// keep tells a problem where it finds what earlier runs made.
+func keep(p problem.Problem, db string) {
+	if k, ok := p.(problem.Keeper); ok {
+		k.Keep(filepath.Join(checkpointsOf(db), "problem"))
+	}
+}
 
 func (r *runFlags) places(f *studyfile.File) places {
 	p := places{db: f.StorePath}
@@ -148,7 +160,7 @@ func (r *runFlags) places(f *studyfile.File) places {
 	}
 	base := filepath.Join(folder, f.Name)
 	p.trials, p.front, p.frontJSON, p.report = base+"-trials.csv", base+"-front.csv", base+"-front.json", base+".html"
-	p.findings = findingsAt(folder, f.Name)
+	p.findings, p.designs = findingsAt(folder, f.Name), base+"-front"
 	return p
 }
 
@@ -167,6 +179,7 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 			return err
 		}
 	}
+	keep(f.Config.Problem, at.db)
 	if c, ok := f.Config.Problem.(interface{ Check() error }); ok {
 		if err := c.Check(); err != nil {
 			return usagef("", "%s: %v", arg, err)
@@ -186,7 +199,7 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 	if err != nil {
 		return err
 	}
-	cfg.Checkpoints = strings.TrimSuffix(at.db, filepath.Ext(at.db)) + ".checkpoints"
+	cfg.Checkpoints = checkpointsOf(at.db)
 	show := newProgress(a.err, cfg, a.verbose)
 	cfg.Store = st
 	if !a.quiet {
@@ -210,7 +223,8 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 	}
 	began := time.Now()
 	if p, ok := f.Config.Problem.(problem.Preparer); ok && !(f.Budget.Trials > 0 && before.Evaluated >= f.Budget.Trials) {
-		if err := a.prepare(ctx, p); err != nil {
+		err := a.progress(func(progress func(string, int, int)) error { return p.Prepare(ctx, progress) })
+		if err != nil {
 			return err
 		}
 	}
@@ -227,6 +241,18 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 	failed := errors.As(runErr, new(*study.FailedError))
 	if runErr != nil && !failed {
 		return runErr
+	}
+
+	if p, ok := f.Config.Problem.(problem.Finisher); ok && res.Stopped != study.StopCancelled {
+		err := a.progress(func(progress func(string, int, int)) error {
+			return p.Finish(ctx, designsOf(res.Front), progress)
+		})
+		if err != nil && ctx.Err() == nil {
+			return fmt.Errorf("finishing the front: %w", err)
+		}
+		if err != nil {
+			res.Stopped = study.StopCancelled
+		}
 	}
 
 	// The results are written and printed even after ctrl-C.
@@ -247,6 +273,12 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 	}
 	if err := fr.writeFiles(done, st, at); err != nil {
 		return err
+	}
+	var exported []string
+	if res.Stopped != study.StopCancelled {
+		if exported, err = exportFront(f.Config.Problem, fr, f.Export, at.designs); err != nil {
+			return err
+		}
 	}
 	src := flags.source(st, arg, f, at)
 	if res.Stopped != study.StopCancelled {
@@ -271,7 +303,7 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 			truth = &t
 		}
 	}
-	o := outcome{flags: &flags, arg: arg, file: f, at: at, front: fr, res: res, findings: src.Findings, before: before, truth: truth, took: time.Since(began), notes: x.Notes()}
+	o := outcome{flags: &flags, exported: exported, arg: arg, file: f, at: at, front: fr, res: res, findings: src.Findings, before: before, truth: truth, took: time.Since(began), notes: x.Notes()}
 	if a.json {
 		if err := a.writeJSON(a.out, o.JSON()); err != nil {
 			return err
@@ -351,6 +383,9 @@ func (a *app) moveAside(ctx context.Context, db string) error {
 			return err
 		}
 	}
+	if err := os.Rename(checkpointsOf(db), checkpointsOf(aside)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	a.note("the earlier trials are now in %s", aside)
 	return nil
 }
@@ -380,6 +415,7 @@ type outcome struct {
 	truth    *study.Truth
 	took     time.Duration
 	notes    []string
+	exported []string // files of single designs
 }
 
 func (o *outcome) finishedBefore() bool {
@@ -415,6 +451,9 @@ func (o *outcome) print(w io.Writer) error {
 		fmt.Fprintln(w, rejectionText(p))
 	}
 	fmt.Fprintf(w, "Written: %s, %s, %s, %s\n", o.at.trials, filepath.Base(o.at.front), filepath.Base(o.at.frontJSON), filepath.Base(o.at.db))
+	if n := int64(len(o.exported)); n > 0 {
+		fmt.Fprintf(w, "Designs: %s (%s)\n", o.at.designs, term.Plural(n, "file"))
+	}
 	fmt.Fprintf(w, "Report:  %s (open it in a browser)\n", o.at.report)
 	return nil
 }
@@ -509,6 +548,9 @@ func (o *outcome) JSON() map[string]any {
 	out["search"] = map[string]any{"method": o.file.MethodName, "reason": o.file.Reason}
 	out["drawn"] = map[string]int64{"tries": p.Tries, "rejected": p.Rejected}
 	out["files"] = map[string]string{"study": o.at.db, "trials": o.at.trials, "front": o.at.front, "front_json": o.at.frontJSON, "report": o.at.report}
+	if len(o.exported) > 0 {
+		out["exported"] = o.exported
+	}
 	if len(o.notes) > 0 {
 		out["notes"] = o.notes
 	}

@@ -109,6 +109,7 @@ func (a *app) read(ctx context.Context, s *subject) (*reading, error) {
 		r.file, r.why = studyfile.Parse(s.db, r.rec.Spec)
 		if r.why == nil {
 			r.goal = r.file.Goal
+			keep(r.file.Config.Problem, s.db)
 		} else {
 			r.goal = goalOf(r.rec.Spec)
 		}

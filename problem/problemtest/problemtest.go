@@ -90,6 +90,9 @@ func check(ctx context.Context, p problem.Problem, folder string) []error {
 	if v, ok := p.(problem.Verifier); ok {
 		c.verify(v)
 	}
+	if r, ok := p.(problem.Referencer); ok {
+		c.references(r)
+	}
 	if o, ok := p.(problem.Optimum); ok {
 		c.optimum(o)
 	}
@@ -393,9 +396,55 @@ func (c *checker) canonical(k problem.Canonical) {
 }
 
 func (c *checker) verify(v problem.Verifier) {
-	for _, d := range c.designs[:4] {
+	designs := c.designs[:4]
+	if f, ok := c.p.(problem.Finisher); ok {
+		designs = c.designs[:2]
+		if values, err := v.Verify(c.ctx, designs[0]); err != nil || len(values) > 0 && len(values) != len(v.VerifyMetrics()) {
+			c.errorf("Verify of a design that is not finished returns %v (error %v), want no values, or all if it was finished before", values, err)
+		}
+		gone, cancel := context.WithCancel(c.ctx)
+		cancel()
+		if err := f.Finish(gone, c.designs[2:3], func(string, int, int) {}); err != nil && !errors.Is(err, context.Canceled) {
+			c.errorf("Finish with a cancelled context returns %v", err)
+		}
+		for range 2 { // the second time costs nothing
+			if err := f.Finish(c.ctx, designs, func(string, int, int) {}); err != nil {
+				c.errorf("Finish: %w", err)
+				return
+			}
+		}
+	}
+	for _, d := range designs {
 		values, err := v.Verify(c.ctx, d)
 		c.values("Verify", d, v.VerifyMetrics(), problem.Result{Values: values, Err: err})
+	}
+}
+
+func (c *checker) references(r problem.Referencer) {
+	refs, err := r.References(c.ctx)
+	if err != nil {
+		c.errorf("References: %w", err)
+	}
+	known := map[string]bool{}
+	for _, m := range c.p.Metrics() {
+		known[m.Name] = true
+	}
+	if v, ok := c.p.(problem.Verifier); ok {
+		for _, m := range v.VerifyMetrics() {
+			known[m.Name] = true
+		}
+	}
+	names := map[string]bool{}
+	for _, ref := range refs {
+		if ref.Name == "" || names[ref.Name] {
+			c.errorf("References has the name %q empty or twice", ref.Name)
+		}
+		names[ref.Name] = true
+		for name, x := range ref.Values {
+			if !known[name] || math.IsNaN(x) || math.IsInf(x, 0) {
+				c.errorf("the reference %q has %s = %v, which is no finite value of a metric", ref.Name, name, x)
+			}
+		}
 	}
 }
 

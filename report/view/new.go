@@ -401,6 +401,12 @@ func (b *builder) verify(ctx context.Context) error {
 		return nil
 	}
 	f := &b.view.Front
+	if r, ok := p.(problem.Referencer); ok {
+		var err error
+		if f.References, err = r.References(ctx); err != nil {
+			return fmt.Errorf("the references: %w", err)
+		}
+	}
 	labeler, labels := p.(problem.Labeler)
 	verifier, verifies := p.(problem.Verifier)
 	if verifies {

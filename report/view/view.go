@@ -178,6 +178,8 @@ type Front struct {
 	Knee     int            `json:"knee"`             // row; -1 if there is none
 	Labels   []string       `json:"labels,omitempty"` // the problem's short form of each design
 	Verified []VerifiedPart `json:"verified,omitempty"`
+
+	References []problem.Reference `json:"references,omitempty"` // what people would use without a search
 }
 
 // A VerifiedPart is a metric that the search did not see, of every member of

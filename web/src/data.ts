@@ -175,6 +175,7 @@ export interface View {
     knee: number
     labels?: string[]
     verified?: { metric: string; unit: string; better: string; values: (number | null)[] }[]
+    references?: { name: string; values: Record<string, number> }[]
   }
   checks: Check[]
   history?: History

@@ -20,19 +20,32 @@ interface Label {
   anchor: 'start' | 'end'
 }
 
+interface Known {
+  at: [number, number]
+  text: string
+}
+
+// references are the places of what people would use without a search.
+function references(x: Loaded, y: Loaded, sx: Scale, sy: Scale, f: Frame): Known[] {
+  return (store.view.front.references ?? []).flatMap((r) => {
+    const [a, b] = [sx(r.values[x.meta.name] ?? NaN), sy(r.values[y.meta.name] ?? NaN)]
+    return a >= f.left && a <= f.right && b >= f.top && b <= f.bottom ? [{ at: [a, b], text: r.name }] : []
+  })
+}
+
 // labels puts what designs are beside their points, where they hide little of the
 // front and no other text.
-function labels(c: Cloud, f: Frame, steps: [number, number][]): Label[] {
+function labels(c: Cloud, f: Frame, steps: [number, number][], known: Known[]): Label[] {
   const { answer, front } = store.view
   const boxes = [
     ...front.rows.slice(0, 2000).map((r) => spot(c, r) ?? [-9, -9]).map(([x, y]) => [x, y, x, y]),
     ...steps.slice(1).map(([x, y], k) => [Math.min(x, steps[k][0]), Math.min(y, steps[k][1]), Math.max(x, steps[k][0]), Math.max(y, steps[k][1])]),
   ]
   const taken: number[][] = []
-  return [...new Set([...answer.picks.map((p) => p.row), front.knee])].flatMap((row) => {
-    const at = spot(c, row)
+  boxes.push(...known.map(({ at: [x, y] }) => [x - 5, y - 5, x + 5, y + 5]))
+  const points = [...new Set([...answer.picks.map((p) => p.row), front.knee])].map((row) => ({ at: spot(c, row), text: roles(row) }))
+  return [...points, ...known].flatMap(({ at, text }) => {
     if (!at) return []
-    const text = roles(row)
     const w = text.length * 6.6 + 4
     const places = [[9, 4], [-9, 4], [9, -8], [-9, -8], [9, 16], [-9, 16]].map(([dx, dy]) => {
       const left = at[0] + (dx > 0 ? dx : dx - w)
@@ -105,7 +118,8 @@ function Scatter(p: { x: Loaded; y: Loaded; xSpan?: Range; ySpan?: Range; by?: C
       })
       drawFront(g, c, m, 4)
     }
-    return { f, sx, sy, c, beyond, draw, find: finder(c), labels: labels(c, f, steps) }
+    const known = references(x, y, sx, sy, f)
+    return { f, sx, sy, c, beyond, draw, known, find: finder(c), labels: labels(c, f, steps, known) }
   }, [x, y, width, p.xSpan?.join(), p.ySpan?.join(), by?.column])
   const { c } = model
   return (
@@ -129,13 +143,18 @@ function Scatter(p: { x: Loaded; y: Loaded; xSpan?: Range; ySpan?: Range; by?: C
             {l.text.replace('<=', '≤').replace('>=', '≥')}
           </text>
         ))}
+        {model.known.map(({ at: [a, b], text }) => (
+          <path class="reference" d={`M${a} ${b - 6}l6 6l-6 6l-6-6z`}>
+            <title>{text}</title>
+          </path>
+        ))}
         {model.labels.map((l) => (
           <text class="direct" x={l.x} y={l.y} text-anchor={l.anchor}>
             {l.text}
           </text>
         ))}
       </Plot>
-      <Legend c={c} kind={kind} />
+      <Legend c={c} kind={kind} known={model.known.length > 0} />
       {by && <Ramp of={by} />}
       <p class="note">
         {c.outside > 0 && `${plural(c.outside, 'trial')} beyond the ends of the axes. `}
@@ -146,7 +165,7 @@ function Scatter(p: { x: Loaded; y: Loaded; xSpan?: Range; ySpan?: Range; by?: C
   )
 }
 
-function Legend({ c, kind }: { c: Cloud; kind: Uint8Array }) {
+function Legend({ c, kind, known }: { c: Cloud; kind: Uint8Array; known: boolean }) {
   const { front } = store.view
   const missed = useMemo(() => kind.reduce((n, k) => n + Number(k === 2), 0), [kind])
   return (
@@ -155,6 +174,7 @@ function Legend({ c, kind }: { c: Cloud; kind: Uint8Array }) {
         ['--selected', plural(c.shown + c.outside, 'trial')],
         ['--front', front.feasible ? `${number(front.rows.length)} on the front` : 'nearest to the limits: no design keeps them all'],
         missed > 0 && ['--point', `${number(missed)} miss a limit`, 'ring'],
+        known && ['--ink', 'to compare with', 'diamond'],
       ]}
     />
   )

@@ -176,15 +176,17 @@ function FrontTable() {
   const [[by, down], setSort] = useState<[number, boolean]>([-1, false])
   const box = useRef<HTMLDivElement>(null)
   useHovered(box)
-  const heads: { text: string; doc?: string; of: (row: number, place: number) => number }[] = [
+  const heads: { text: string; name?: string; doc?: string; of: (row: number, place: number) => number }[] = [
     { text: 'trial', of: (row) => store.column(0)?.x[row] ?? NaN },
     ...[...objectives(), ...limited()].map((id) => ({
       text: title(columns[id]) + better(columns[id]),
+      name: columns[id].name,
       doc: columns[id].doc,
       of: (row: number) => store.column(id)?.x[row] ?? NaN,
     })),
     ...(front.verified ?? []).map((v) => ({
       text: `${title({ name: v.metric, unit: v.unit })}${better(v)} verified`,
+      name: v.metric,
       doc: unseen,
       of: (_: number, place: number) => v.values[place] ?? NaN,
     })),
@@ -236,6 +238,14 @@ function FrontTable() {
                 </tr>
               )
             })}
+            {front.references?.map((r) => (
+              <tr key={r.name} class="reference">
+                {heads.map((h, i) => (
+                  <td class="number">{i ? number(r.values[h.name!] ?? NaN) : '◇'}</td>
+                ))}
+                <td class="design">{r.name}</td>
+              </tr>
+            ))}
           </tbody>
         </table>
       </div>
