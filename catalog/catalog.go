@@ -105,7 +105,7 @@ func Problems() []Problem {
 			},
 		},
 	}
-	return slices.Concat(rows, dramRows(), servingRows(), deviceRows(), predictorRows(), proxyRows(), syntheticRows(), suiteRows())
+	return slices.Concat(rows, networkRows(), dramRows(), servingRows(), deviceRows(), predictorRows(), proxyRows(), syntheticRows(), suiteRows())
 }
 
 // FindProblem returns the row of a problem, or an error that names the nearest.

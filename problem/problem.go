@@ -4,7 +4,7 @@
 // [Problem] is the whole obligation. More ability is a separate small
 // interface that a problem may also implement and that the study finds by type
 // assertion: [Batcher], [Graded], [Resumer], [Estimator], [Canonical], [Verifier],
-// [Optimum], [Noisy], [Keeper], [Preparer], [Finisher], [Referencer], [Assessor], [Drawer], [Exporter], [Labeler],
+// [Optimum], [Noisy], [Serial], [Keeper], [Preparer], [Finisher], [Referencer], [Assessor], [Drawer], [Exporter], [Labeler],
 // [Describer].
 package problem
 
@@ -127,6 +127,10 @@ type Optimum interface {
 // A Noisy problem may return different values for the same design. Its
 // measurements are not served from the cache unless the study says so.
 type Noisy interface{ Noisy() bool }
+
+// A Serial problem takes turns inside, because an evaluation uses the whole machine.
+// Its evaluations run one by one unless the study says otherwise.
+type Serial interface{ Serial() bool }
 
 // A Keeper keeps between runs what was costly to make: trained weights, a table of
 // measurements.

@@ -30,7 +30,7 @@ type Config struct {
 	Seed       uint64
 	Budget     Budget        // what may be spent, over all runs of the study together
 	Stop       Stop          // when to stop before that
-	Parallel   int           // evaluations at once; 0 means all cores, or 1 for a problem.Batcher
+	Parallel   int           // evaluations at once; 0 means all cores, or 1 for a problem.Batcher or problem.Serial
 	Async      bool          // tell results as they come: faster with uneven evaluations, not reproducible; see Run
 	Timeout    time.Duration // of one evaluation; 0 means none
 	Retries    int           // further attempts after a crash, a timeout or a transient failure
@@ -161,7 +161,8 @@ func (c *Config) check() error {
 	}
 	if c.Parallel == 0 {
 		c.Parallel = runtime.GOMAXPROCS(0)
-		if _, ok := c.Problem.(problem.Batcher); ok {
+		_, batches := c.Problem.(problem.Batcher)
+		if x, ok := c.Problem.(problem.Serial); batches || ok && x.Serial() {
 			c.Parallel = 1
 		}
 	}

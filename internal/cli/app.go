@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/daedalus-search/daedalus/internal/source"
+	"github.com/daedalus-search/daedalus/neural/train"
+	"github.com/daedalus-search/daedalus/problems/networks"
 	"github.com/daedalus-search/daedalus/study"
 )
 
@@ -41,6 +43,8 @@ type app struct {
 // Main runs the command line of this process and returns its exit code. The
 // first interrupt asks the command to finish; a second one ends it at once.
 func Main() int {
+	// Networks are trained in processes of their own, which are this program again.
+	train.Main(networks.Handlers())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	go func() {

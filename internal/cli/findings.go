@@ -9,11 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/daedalus-search/daedalus/internal/term"
+	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/space"
 	"github.com/daedalus-search/daedalus/study"
@@ -46,7 +48,10 @@ func (a *app) progress(f func(progress func(doing string, done, all int)) error)
 	})
 }
 
+// designsOf returns the designs of a front, by the first objective.
 func designsOf(front []study.Member) []space.Design {
+	front = slices.Clone(front)
+	slices.SortStableFunc(front, func(a, b study.Member) int { return metric.Compare(a.Score, b.Score) })
 	out := make([]space.Design, len(front))
 	for i, m := range front {
 		out[i] = m.Design

@@ -180,6 +180,9 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 		}
 	}
 	keep(f.Config.Problem, at.db)
+	if c, ok := f.Config.Problem.(io.Closer); ok {
+		defer func() { err = errors.Join(err, c.Close()) }()
+	}
 	if c, ok := f.Config.Problem.(interface{ Check() error }); ok {
 		if err := c.Check(); err != nil {
 			return usagef("", "%s: %v", arg, err)

@@ -60,7 +60,7 @@ var free = []string{"internal/rng", "internal/detmath", "internal/lbfgs", "inter
 var thirdParty = map[string][]string{
 	"modernc.org/sqlite":               {"store"},
 	"github.com/pressly/goose/v3":      {"store"},
-	"golang.org/x/sys":                 {"store", "problems/command", "internal/process"},
+	"golang.org/x/sys":                 {"store", "problems/command", "internal/process", "neural/latency"},
 	"github.com/goccy/go-yaml":         {"internal/source"},
 	"github.com/spf13/cobra":           {"internal/cli"},
 	"github.com/spf13/pflag":           {"internal/cli"},

@@ -282,7 +282,11 @@ func (c cellBuilder) cell(g Genotype, reduce, reduced bool, before, last neural.
 			if reduce && b.From < 2 {
 				stride = 2
 			}
-			name := fmt.Sprintf("%d%c_%d_%s", i+2, 'a'+k, b.From, b.Op)
+			// Named by the edge, so that cells share it whatever else the step reads.
+			name := fmt.Sprintf("%d_%d_%s", i+2, b.From, b.Op)
+			if k == 1 && s.A == s.B {
+				name += "_again"
+			}
 			branches[k] = c.block(name, strings.ReplaceAll(b.Op, "_", " "), states[b.From], func(x neural.Value) neural.Value {
 				x = operations[b.Op](c, stride, x)
 				if c.n.DropPath > 0 && (b.Op != "skip_connect" || stride > 1) && b.Op != "none" {

@@ -1,0 +1,279 @@
+package infer_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/daedalus-search/daedalus/internal/rng"
+	"github.com/daedalus-search/daedalus/neural"
+	"github.com/daedalus-search/daedalus/neural/infer"
+	"github.com/daedalus-search/daedalus/neural/internal/randnet"
+	"github.com/daedalus-search/daedalus/neural/nets"
+	"github.com/daedalus-search/daedalus/neural/reference"
+)
+
+// check compares a batch with the reference, example by example.
+func check(t *testing.T, g *neural.Graph, w neural.Weights, r *rand.Rand, o infer.Options) {
+	t.Helper()
+	n, err := infer.Compile(g, w, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	for range 2 { // the second run meets what the first left
+		batch := max(o.Batch, 1)
+		inputs := make([][]float32, len(g.Inputs()))
+		want := make([][][]float64, batch)
+		for b := range batch {
+			in := randnet.Inputs(r, g)
+			for k, v := range in {
+				for _, x := range v {
+					inputs[k] = append(inputs[k], float32(x))
+				}
+			}
+			if want[b], err = reference.Trace(g, w, in...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := n.Run(inputs...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, i := range g.Outputs() {
+			compare(t, g, i, got[k], want)
+		}
+		for i, node := range g.Nodes() {
+			if o.KeepAll || slices.Contains(o.Keep, node.Name) {
+				kept, err := n.Trace(node.Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				compare(t, g, i, kept[0], want)
+			}
+		}
+	}
+}
+
+func compare(t *testing.T, g *neural.Graph, i int, got []float32, want [][][]float64) {
+	t.Helper()
+	node := g.Node(i)
+	n := int(node.Shape.Elements())
+	for b, all := range want {
+		scale := 1e-3
+		for _, v := range all[i] {
+			scale = max(scale, math.Abs(v))
+		}
+		for k, v := range all[i] {
+			if x := float64(got[b*n+k]); !(math.Abs(x-v) <= 1e-4*scale) {
+				t.Fatalf("network %q, node %q (%s), example %d: number %d of %s is %g, want %g", g.Name(), node.Name, node.Op, b, k, node.Shape, x, v)
+			}
+		}
+	}
+}
+
+func TestRandomNetworks(t *testing.T) {
+	count := 1500
+	if testing.Short() {
+		count = 200
+	}
+	for seed := range count {
+		r := rng.New(uint64(seed), "infer", 0)
+		g, err := randnet.New(r, 1+r.IntN(25))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := randnet.Weights(r, g)
+		o := infer.Options{Batch: r.IntN(4), Threads: r.IntN(3), KeepAll: seed%5 == 0}
+		if seed%5 == 1 {
+			o.Keep = []string{g.Node(r.IntN(g.Len())).Name}
+		}
+		check(t, g, w, r, o)
+	}
+}
+
+// families are small networks of package nets.
+func families(t testing.TB) map[string]*neural.Graph {
+	normal, reduce := nets.DARTS2()
+	ofa := nets.OFA{Side: 32, Classes: 10, Depth: [5]int{2, 2, 2, 2, 2}}
+	for i := range ofa.Kernels {
+		ofa.Kernels[i], ofa.Expand[i] = 3+i%3*2, 3+i%2
+	}
+	all := map[string]*neural.Graph{}
+	for name, f := range map[string]interface {
+		Graph() (*neural.Graph, error)
+	}{
+		"lenet":       nets.LeNet5{},
+		"resnet":      nets.ResNet{Image: neural.Shape{3, 16, 16}, Channels: 8, Blocks: 2},
+		"mobilenet":   nets.MobileNet{Image: neural.Shape{3, 16, 16}, Width: 0.25, Halve: 3},
+		"nasbench201": nets.NASBench201{Ops: [6]nets.CellOp{nets.Conv3x3, nets.Skip, nets.None, nets.Conv1x1, nets.Conv3x3, 4}, Channels: 4, Cells: 1, Image: neural.Shape{3, 12, 12}},
+		"macro":       nets.Macro{Channels: 8},
+		"cells":       nets.Cells{Normal: normal, Reduce: reduce, Channels: 4, Cells: 4, Image: neural.Shape{3, 16, 16}},
+		"ofa":         ofa,
+		"vit": nets.Transformer{Image: neural.Shape{3, 16, 16}, Patch: 4, Dim: 24, Classes: 10, ClassToken: true, Layers: []nets.TransformerLayer{
+			{Heads: 3, Hidden: 48}, {Heads: 2, Hidden: 32, Attention: neural.LinearReLU}, {Heads: 4},
+		}},
+		"text": nets.Transformer{Vocabulary: 50, Length: 12, Dim: 16, Classes: 50, Causal: true, Layers: []nets.TransformerLayer{
+			{Heads: 2, Hidden: 32}, {Heads: 4, Hidden: 16, Attention: neural.LinearELU},
+		}},
+		"mlp": nets.MLP{Numbers: 7, Categories: []int{3, 9}, Hidden: []int{32, 32, 16}, Out: 3, Residual: true},
+	} {
+		g, err := f.Graph()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		all[name] = g
+	}
+	return all
+}
+
+func TestFamilies(t *testing.T) {
+	for name, g := range families(t) {
+		t.Run(name, func(t *testing.T) {
+			r := rng.New(1, "infer", 0)
+			check(t, g, randnet.Weights(r, g), r, infer.Options{})
+		})
+	}
+}
+
+// TestFused says what is computed together.
+func TestFused(t *testing.T) {
+	g, err := nets.ResNet{Image: neural.Shape{3, 12, 12}, Channels: 4}.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := infer.Compile(g, g.Initial(rng.New(1, "w", 0)), infer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]int{}
+	for _, s := range n.Steps() {
+		kinds[s.Kind]++
+	}
+	// 19 convolutions and two shortcuts take all normalisations, sums and functions
+	if want := "map[conv:21 globalpool:1 matmul:1]"; fmt.Sprint(kinds) != want {
+		t.Errorf("found the steps %v, want %s", kinds, want)
+	}
+	var macs int64
+	for _, s := range n.Steps() {
+		macs += s.MACs
+	}
+	if macs != g.Cost().MACs {
+		t.Errorf("the steps have %d multiply-accumulates, the network %d", macs, g.Cost().MACs)
+	}
+	image := make([]float32, 3*12*12)
+	profile, err := n.Profile(3, image)
+	if err != nil || len(profile) != len(n.Steps()) || profile[0].MinMS <= 0 || profile[0].MedianMS < profile[0].MinMS {
+		t.Errorf("found the profile %+v, %v", profile[0], err)
+	}
+}
+
+// TestBatchStatistics compares with the reference by giving it the batch's own
+// statistics as running ones.
+func TestBatchStatistics(t *testing.T) {
+	b := neural.NewBuilder("net")
+	x := b.Input("image", neural.Shape{3, 6, 5})
+	x = b.Named("conv", neural.Conv{Out: 4, Kernel: 3}, x)
+	x = b.Named("bn", neural.BatchNorm{}, x)
+	x = b.Named("relu", neural.Activation{Func: neural.ReLU}, x)
+	g, err := b.Build(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rng.New(3, "infer", 0)
+	w := randnet.Weights(r, g)
+	const batch = 5
+	n, err := infer.Compile(g, w, infer.Options{Batch: batch, BatchStatistics: true, Keep: []string{"conv"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var in []float32
+	var examples [][]float64
+	for range batch {
+		examples = append(examples, randnet.Inputs(r, g)[0])
+		for _, v := range examples[len(examples)-1] {
+			in = append(in, float32(v))
+		}
+	}
+	got, err := n.Run(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := n.Trace("conv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c := range 4 {
+		var values []float64
+		for e := range batch {
+			for _, v := range kept[0][(e*4+c)*30:][:30] {
+				values = append(values, float64(v))
+			}
+		}
+		mean, variance := 0.0, 0.0
+		for _, v := range values {
+			mean += v / float64(len(values))
+		}
+		for _, v := range values {
+			variance += (v - mean) * (v - mean) / float64(len(values))
+		}
+		w["bn/mean"][c], w["bn/variance"][c] = float32(mean), float32(variance)
+	}
+	want := make([][][]float64, batch)
+	for e, x := range examples {
+		if want[e], err = reference.Trace(g, w, x); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compare(t, g, g.Outputs()[0], got[0], want)
+}
+
+func TestErrors(t *testing.T) {
+	b := neural.NewBuilder("net")
+	ids := b.Named("ids", neural.Input{Shape: neural.Shape{2}, Below: 5})
+	wide := b.Input("wide", neural.Shape{2})
+	g, err := b.Build(b.Named("look", neural.Embedding{Size: 5, Out: 3}, ids), b.Named("other", neural.Embedding{Size: 5, Out: 3}, wide))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := g.Initial(rng.New(1, "w", 0))
+	n, err := infer.Compile(g, w, infer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nan := float32(math.NaN())
+	for want, in := range map[string][][]float32{
+		"found 1 inputs, want 2":                                    {{1, 2}},
+		`input "ids": found 3 numbers, want 2 (1 × 2)`:              {{1, 2, 3}, {1, 2}},
+		`input "ids": found 5 as number 2, want a whole number`:     {{1, 5}, {1, 2}},
+		`input "ids": found 0.5 as number 1, want a whole number`:   {{0.5, 1}, {1, 2}},
+		`node "other" (embed 3): found 7 as number 1, want`:         {{1, 2}, {7, 2}},
+		`node "other" (embed 3): found NaN as number 2, want`:       {{1, 2}, {0, nan}},
+		`node "other" (embed 3): found -1 as number 1, want a whol`: {{1, 2}, {-1, 2}},
+	} {
+		if _, err := n.Run(in...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("found the error %v, want %q", err, want)
+		}
+	}
+	if _, err := n.Run([]float32{1, 2}, []float32{1, 2}); err != nil {
+		t.Errorf("after errors: %v", err)
+	}
+	for want, f := range map[string]func() error{
+		`has no node "x"`: func() error { _, err := n.Trace("x"); return err },
+		"was not kept":    func() error { _, err := n.Trace("ids", "wide"); return err },
+		`has no node "y" to keep`: func() error {
+			_, err := infer.Compile(g, w, infer.Options{Keep: []string{"y"}})
+			return err
+		},
+		"found a batch of -1": func() error { _, err := infer.Compile(g, w, infer.Options{Batch: -1}); return err },
+		"at most 2³¹":         func() error { _, err := infer.Compile(g, w, infer.Options{Batch: 1 << 30}); return err },
+		"is missing":          func() error { _, err := infer.Compile(g, nil, infer.Options{}); return err },
+	} {
+		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("found the error %v, want %q", err, want)
+		}
+	}
+}

@@ -1,0 +1,566 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+
+	"github.com/daedalus-search/daedalus/neural/internal/kernel"
+)
+
+// blockSize is how many numbers of each array a loop has at hand at a time: so few that
+// a handful of arrays stay in the first cache, so many that choosing what to do costs
+// little.
+const blockSize = 2048
+
+// A loop computes rows×cols numbers block by block. It is a program for registers, which
+// hold a block of numbers each.
+type loop struct {
+	rows, cols int
+	perBlock   int // rows in a block; 0 if a row is several blocks
+	perRow     int // blocks in a row, then
+	blocks     int
+
+	regs    []register
+	code    []instr
+	scalars []scalar
+	ends    []end
+	floats  int // float registers that are no arrays
+	bools   int
+	rowNums int // registers of a number per row, of either type
+	workers sync.Pool
+}
+
+// register is where the numbers of a block are.
+type register struct {
+	typ   dtypes.DType // Float32 or Bool
+	row   bool         // a number per row
+	place place
+	slot  int // for scratch
+	ref   ref // for arrays
+	value float32
+	// The view that is read, of strided and repeated ones.
+	dims, strides []int
+}
+
+// place is how a register gets its numbers.
+type place uint8
+
+const (
+	scratch  place = iota // an instruction writes them
+	inArray               // they are part of an array
+	perCol                // a number per column, repeated
+	strided               // any view
+	filled                // one number that the program has
+	scalarAt              // one number of an array
+)
+
+// scalar is a number that is read once.
+type scalar struct {
+	reg   int
+	ref   ref
+	value float32
+	known bool
+}
+
+// end is a sum that is known at the end of a loop.
+type end struct {
+	ref  ref
+	all  bool // of everything, not by columns
+	size int
+}
+
+type opKind uint8
+
+const (
+	iUnary opKind = iota
+	iBinary
+	iBinaryRight // of a register and a scalar
+	iBinaryLeft
+	iCompare
+	iCompareRight
+	iSelect
+	iAnd
+	iOr
+	iXor
+	iNot
+	iToFloat // of a boolean
+	iFinite
+	iExpand // a number per row over the row
+	iLoad   // of a view
+	iReduce // rows
+	iColumns
+	iTotal
+	iMulAdd
+)
+
+// instr is an instruction. Operands are registers; for scalars, numbers of them.
+type instr struct {
+	op      opKind
+	code    uint8
+	dst     int
+	a, b, c int
+}
+
+// maker makes a loop.
+type maker struct {
+	c     *compiler
+	u     *unit
+	l     *loop
+	of    map[*node]int // registers of nodes
+	reads []readView
+	wide  map[int]int // registers of rows, expanded
+	outs  []out
+	names []string
+}
+
+type readView struct {
+	v   *view
+	row bool
+	reg int
+}
+
+// loop makes the step of a fused unit.
+func (c *compiler) loop(u *unit) *step {
+	m := &maker{c: c, u: u, of: map[*node]int{}, wide: map[int]int{}}
+	l := &loop{rows: u.class.n / u.class.cols, cols: u.class.cols}
+	m.l = l
+	m.shape()
+	for _, n := range u.nodes {
+		m.node(n)
+	}
+	m.allocate()
+	st := &step{op: "Loop " + m.title(), what: fmt.Sprintf("[%d %d]", u.class.n/u.class.cols, u.class.cols), outs: m.outs, run: l.run}
+	return st
+}
+
+// title names the operations, so that a profile can be read.
+func (m *maker) title() string {
+	const most = 6
+	names := m.names
+	more := ""
+	if len(names) > most {
+		more = fmt.Sprintf("+%d", len(names)-most)
+		names = names[:most]
+	}
+	return strings.Join(names, "·") + more
+}
+
+// shape decides on blocks.
+func (m *maker) shape() {
+	l := m.l
+	if m.plain() {
+		l.rows, l.cols = 1, l.rows*l.cols
+	}
+	if l.cols <= blockSize || m.hasRows() {
+		l.perBlock = min(max(1, blockSize/l.cols), l.rows)
+		l.blocks = (l.rows + l.perBlock - 1) / l.perBlock
+		return
+	}
+	l.perRow = (l.cols + blockSize - 1) / blockSize
+	l.blocks = l.rows * l.perRow
+}
+
+// plain says whether nothing in the loop depends on what a row is.
+func (m *maker) plain() bool {
+	c := m.c
+	for _, n := range m.u.nodes {
+		if cl := c.class[n.id]; cl.kind == rowKind || cl.kind == endKind && n.size() > 1 {
+			return false
+		}
+		for _, v := range c.operands[n.id] {
+			if dims, strides := v.merged(); !v.isDense() && !(len(dims) == 1 && strides[0] == 0) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (m *maker) hasRows() bool {
+	return slices.ContainsFunc(m.u.nodes, func(n *node) bool { return m.c.class[n.id].kind == rowKind })
+}
+
+func (m *maker) reg(r register) int {
+	m.l.regs = append(m.l.regs, r)
+	return len(m.l.regs) - 1
+}
+
+func (m *maker) emit(i instr) { m.l.code = append(m.l.code, i) }
+
+// operand returns the register of what a node reads: of as many numbers as it computes.
+func (m *maker) operand(n *node, i int) int {
+	c := m.c
+	v := c.operands[n.id][i]
+	reading := c.reading(n)
+	if r, ok := m.of[v.base]; ok && c.joins(reading, v) {
+		if c.class[v.base.id].kind == rowKind && reading.kind == fullKind {
+			return m.expand(r)
+		}
+		return r
+	}
+	return m.load(v, reading.kind == rowKind)
+}
+
+// expand repeats a number per row over the row.
+func (m *maker) expand(r int) int {
+	if w, ok := m.wide[r]; ok {
+		return w
+	}
+	w := m.reg(register{typ: m.l.regs[r].typ})
+	m.emit(instr{op: iExpand, dst: w, a: r})
+	m.wide[r] = w
+	return w
+}
+
+// load returns the register of numbers from outside of the loop.
+func (m *maker) load(v *view, row bool) int {
+	for _, r := range m.reads {
+		if r.row == row && r.v.like(v) {
+			return r.reg
+		}
+	}
+	r := m.newLoad(v, row)
+	m.reads = append(m.reads, readView{v, row, r})
+	return r
+}
+
+func (m *maker) newLoad(v *view, row bool) int {
+	l, t := m.l, v.base.shape.DType
+	from := ref{m.c.e.slot(v.base), v.from}
+	n := l.rows * l.cols
+	if row {
+		n = l.rows
+	}
+	dims, strides := v.merged()
+	zero := true
+	for _, s := range strides {
+		zero = zero && s == 0
+	}
+	switch {
+	case t == dtypes.Float32 && zero && n > 1:
+		s := scalar{ref: from}
+		if x, ok := v.base.number(); ok {
+			s.value, s.known = x, true
+		}
+		r := m.reg(register{typ: t, row: row, place: scalarAt})
+		s.reg = r
+		l.scalars = append(l.scalars, s)
+		return r
+	case v.isDense():
+		return m.reg(register{typ: t, row: row, place: inArray, ref: from})
+	case row:
+		r := m.reg(register{typ: t, row: true, place: strided, ref: from, dims: dims, strides: strides})
+		m.emit(instr{op: iLoad, dst: r})
+		return r
+	}
+	// Axes of size 1 aside, the last axis is the columns.
+	last := len(dims) - 1
+	if dims[last] == l.cols && (last == 0 || last == 1 && strides[0] == 0) && strides[last] == 1 && t == dtypes.Float32 {
+		return m.reg(register{typ: t, place: perCol, ref: from})
+	}
+	if l.perBlock > 0 && strides[last] == 0 && dims[last] == l.cols && last == 1 && strides[0] == 1 {
+		return m.expand(m.reg(register{typ: t, row: true, place: inArray, ref: from}))
+	}
+	r := m.reg(register{typ: t, place: strided, ref: from, dims: dims, strides: strides})
+	m.emit(instr{op: iLoad, dst: r})
+	return r
+}
+
+// wholeReg returns a register of numbers that is no scalar: the kernels want some.
+func (m *maker) wholeReg(r int) int {
+	x := &m.l.regs[r]
+	if x.place == scalarAt {
+		x.place = filled
+	}
+	return r
+}
+
+// isScalar says whether a register is one number.
+func (m *maker) isScalar(r int) bool { return m.l.regs[r].place == scalarAt }
+
+// result returns the register that a node's numbers go to.
+func (m *maker) result(n *node) int {
+	row := m.c.class[n.id].kind == rowKind
+	r := register{typ: n.shape.DType, row: row}
+	if m.c.stored(n) {
+		s := m.c.e.slot(n)
+		r.place, r.ref = inArray, ref{slot: s}
+		m.outs = append(m.outs, out{slot: s, bytes: byteSize(n.shape)})
+	}
+	i := m.reg(r)
+	m.of[n] = i
+	return i
+}
+
+// node adds the instructions of a node.
+func (m *maker) node(n *node) {
+	m.names = append(m.names, n.op.String())
+	if isReduction(n.op) {
+		m.reduction(n)
+		return
+	}
+	if m.mulAdd(n) {
+		return
+	}
+	var in [3]int
+	for i := range n.in {
+		in[i] = m.operand(n, i)
+	}
+	a, b := in[0], in[1]
+	switch n.op {
+	case compute.OpTypeWhere:
+		m.emit(instr{op: iSelect, a: m.wholeReg(a), b: m.wholeReg(b), c: m.wholeReg(in[2]), dst: m.result(n)})
+	case compute.OpTypeConvertDType:
+		if n.shape.DType == dtypes.Float32 {
+			m.emit(instr{op: iToFloat, a: m.wholeReg(a), dst: m.result(n)})
+		} else {
+			zero := m.constant(0, n)
+			m.emit(instr{op: iCompareRight, code: uint8(kernel.NotEqual), a: m.wholeReg(a), b: zero, dst: m.result(n)})
+		}
+	case compute.OpTypeIsNaN:
+		m.emit(instr{op: iCompare, code: uint8(kernel.NotEqual), a: m.wholeReg(a), b: a, dst: m.result(n)})
+	case compute.OpTypeIsFinite:
+		m.emit(instr{op: iFinite, a: m.wholeReg(a), dst: m.result(n)})
+	case compute.OpTypeLogicalAnd:
+		m.emit(instr{op: iAnd, a: a, b: b, dst: m.result(n)})
+	case compute.OpTypeLogicalOr:
+		m.emit(instr{op: iOr, a: a, b: b, dst: m.result(n)})
+	case compute.OpTypeLogicalXor:
+		m.emit(instr{op: iXor, a: a, b: b, dst: m.result(n)})
+	case compute.OpTypeLogicalNot:
+		m.emit(instr{op: iNot, a: a, dst: m.result(n)})
+	default:
+		if u, ok := unaries[n.op]; ok {
+			m.emit(instr{op: iUnary, code: uint8(u), a: m.wholeReg(a), dst: m.result(n)})
+			return
+		}
+		if k, ok := comparisons[n.op]; ok {
+			m.compare(n, k, a, b)
+			return
+		}
+		m.binary(n, binaries[n.op], a, b)
+	}
+}
+
+func (m *maker) binary(n *node, k kernel.Binary, a, b int) {
+	i := instr{op: iBinary, code: uint8(k), a: a, b: b}
+	switch {
+	case k == kernel.Mul && a == b && !m.isScalar(a):
+		i = instr{op: iUnary, code: uint8(kernel.Square), a: a}
+	case m.isScalar(b) && !m.isScalar(a):
+		i.op = iBinaryRight
+	case m.isScalar(a) && !m.isScalar(b):
+		i.op = iBinaryLeft
+		if k == kernel.Div && m.known(a) == 1 {
+			i = instr{op: iUnary, code: uint8(kernel.Reciprocal), a: b}
+		}
+	default:
+		m.wholeReg(a)
+		m.wholeReg(b)
+	}
+	i.dst = m.result(n)
+	m.emit(i)
+}
+
+func (m *maker) compare(n *node, k kernel.Comparison, a, b int) {
+	i := instr{op: iCompare, code: uint8(k), a: a, b: b}
+	switch {
+	case m.isScalar(b) && !m.isScalar(a):
+		i.op = iCompareRight
+	case m.isScalar(a) && !m.isScalar(b):
+		i = instr{op: iCompareRight, code: uint8(turned(k)), a: b, b: a}
+	default:
+		m.wholeReg(a)
+		m.wholeReg(b)
+	}
+	i.dst = m.result(n)
+	m.emit(i)
+}
+
+// known returns the value of a scalar that is constant; NaN of others.
+func (m *maker) known(r int) float32 {
+	for _, s := range m.l.scalars {
+		if s.reg == r && s.known {
+			return s.value
+		}
+	}
+	return float32(math.NaN())
+}
+
+// constant returns a scalar register.
+func (m *maker) constant(v float32, n *node) int {
+	r := m.reg(register{typ: dtypes.Float32, place: scalarAt, row: m.c.class[n.id].kind == rowKind})
+	m.l.scalars = append(m.l.scalars, scalar{reg: r, value: v, known: true})
+	return r
+}
+
+// mulAdd makes one instruction of a product that is wanted for a sum alone.
+func (m *maker) mulAdd(n *node) bool { return false }
+
+// reduction adds a sum, or another reduction of rows.
+func (m *maker) reduction(n *node) {
+	a := m.wholeReg(m.operand(n, 0))
+	if m.c.class[n.id].kind == rowKind {
+		m.emit(instr{op: iReduce, code: uint8(reductions[n.op]), a: a, dst: m.result(n)})
+		return
+	}
+	s := m.c.e.slot(n)
+	m.outs = append(m.outs, out{slot: s, bytes: byteSize(n.shape)})
+	op := iColumns
+	if n.size() == 1 {
+		op = iTotal
+	}
+	m.emit(instr{op: op, a: a, dst: len(m.l.ends)})
+	m.l.ends = append(m.l.ends, end{ref: ref{slot: s}, all: op == iTotal, size: n.size()})
+}
+
+// writes says whether an instruction writes a register, and which it reads.
+func (i instr) writes() bool { return i.op != iColumns && i.op != iTotal }
+
+func (i instr) reads() []int {
+	switch i.op {
+	case iLoad:
+		return nil
+	case iUnary, iNot, iToFloat, iFinite, iExpand, iReduce, iColumns, iTotal:
+		return []int{i.a}
+	case iSelect, iMulAdd:
+		return []int{i.a, i.b, i.c}
+	}
+	return []int{i.a, i.b}
+}
+
+// allocate gives registers their memory: one of a number that is read for the last time is
+// free for the result.
+func (m *maker) allocate() {
+	l := m.l
+	last := make([]int, len(l.regs))
+	first := make([]int, len(l.regs))
+	for i := range last {
+		last[i], first[i] = -1, -1
+	}
+	for k, i := range l.code {
+		for _, r := range i.reads() {
+			last[r] = k
+		}
+		if i.writes() && first[i.dst] < 0 {
+			first[i.dst] = k
+		}
+	}
+	var freeF, freeB []int
+	take := func(free *[]int, count *int) int {
+		if k := len(*free) - 1; k >= 0 {
+			s := (*free)[k]
+			*free = (*free)[:k]
+			return s
+		}
+		*count++
+		return *count - 1
+	}
+	own := func(r *register) {
+		switch {
+		case r.row:
+			r.slot = l.rowNums
+			l.rowNums++
+		case r.typ == dtypes.Bool:
+			r.slot = take(&freeB, &l.bools)
+		default:
+			r.slot = take(&freeF, &l.floats)
+		}
+	}
+	for i := range l.regs { // those that stay
+		if r := &l.regs[i]; r.place == filled || r.place == perCol && l.perBlock > 0 {
+			own(r)
+		}
+	}
+	for k, i := range l.code {
+		for _, a := range i.reads() {
+			r := &l.regs[a]
+			if last[a] != k || r.row || r.place != scratch && r.place != strided || i.op == iColumns || i.op == iTotal || i.op == iReduce || i.op == iExpand {
+				continue
+			}
+			last[a] = -1 // once
+			if r.typ == dtypes.Bool {
+				freeB = append(freeB, r.slot)
+			} else {
+				freeF = append(freeF, r.slot)
+			}
+		}
+		if i.writes() && first[i.dst] == k {
+			if r := &l.regs[i.dst]; r.place == scratch || r.place == strided {
+				own(r)
+			}
+		}
+		// Results of other sizes must not lie where the operand is; it is free afterwards.
+		for _, a := range i.reads() {
+			r := &l.regs[a]
+			if last[a] != k || r.row || r.place != scratch && r.place != strided {
+				continue
+			}
+			last[a] = -1
+			if r.typ == dtypes.Bool {
+				freeB = append(freeB, r.slot)
+			} else {
+				freeF = append(freeF, r.slot)
+			}
+		}
+	}
+	m.overwrite()
+}
+
+// overwrite finds arrays that results may take the place of: those of which block after
+// block is read, in order, and not after the result is written.
+func (m *maker) overwrite() {
+	l := m.l
+	lastRead := map[int]int{} // by slot
+	firstWrite := map[int]int{}
+	plain := map[int]bool{}
+	for i := range l.regs {
+		r := &l.regs[i]
+		if r.place == scratch || r.place == filled || r.place == scalarAt {
+			continue
+		}
+		ok := r.place == inArray && !r.row && r.ref.from == 0 && r.typ == dtypes.Float32
+		if was, seen := plain[r.ref.slot]; seen {
+			ok = ok && was
+		}
+		plain[r.ref.slot] = ok
+	}
+	for _, s := range l.scalars {
+		if !s.known {
+			plain[s.ref.slot] = false
+		}
+	}
+	for k, i := range l.code {
+		for _, a := range i.reads() {
+			if l.regs[a].place == inArray {
+				lastRead[l.regs[a].ref.slot] = k
+			}
+		}
+		if i.writes() && l.regs[i.dst].place == inArray {
+			firstWrite[l.regs[i.dst].ref.slot] = k
+		}
+	}
+	own := map[int]bool{}
+	for _, o := range m.outs {
+		own[o.slot] = true
+	}
+	for k := range m.outs {
+		o := &m.outs[k]
+		w, writes := firstWrite[o.slot]
+		if !writes || !plain[o.slot] {
+			continue
+		}
+		for _, r := range m.reads {
+			s := m.c.e.slot(r.v.base)
+			if plain[s] && !own[s] && lastRead[s] <= w && r.v.base.size() == l.rows*l.cols && !slices.Contains(o.reuse, s) {
+				o.reuse = append(o.reuse, s)
+			}
+		}
+	}
+}

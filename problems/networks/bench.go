@@ -1,0 +1,572 @@
+package networks
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/daedalus-search/daedalus/metric"
+	"github.com/daedalus-search/daedalus/neural"
+	"github.com/daedalus-search/daedalus/neural/data"
+	"github.com/daedalus-search/daedalus/neural/nets"
+	"github.com/daedalus-search/daedalus/neural/supernet"
+	"github.com/daedalus-search/daedalus/neural/train"
+	"github.com/daedalus-search/daedalus/neural/train/engine"
+	"github.com/daedalus-search/daedalus/problem"
+	"github.com/daedalus-search/daedalus/space"
+)
+
+// digest stands for all that trained weights depend on. What was made for one question
+// is not used for another.
+func (q question) digest() string {
+	t := &q.Training
+	t.Finished, t.References, t.Threads, t.MemoryMB, t.Latency, t.Finish = 0, nil, 0, 0, Latency{}, nil
+	text, err := json.Marshal(q)
+	if err != nil {
+		return "unknown"
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:6])
+}
+
+// openParts reads the data of a question: what all networks are trained on, what the
+// search judges by, and what it never sees.
+func openParts(ctx context.Context, q *question) (*data.Parts, error) {
+	parts, err := q.Data.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if parts.Train.Kind != q.Kind {
+		return nil, fmt.Errorf("networks: found %s, want %s: %v", parts.Train.Kind, q.Kind, parts.Train)
+	}
+	return parts, nil
+}
+
+// A bench is what a worker keeps: data, device, and the supernet once it is trained.
+type bench struct {
+	q      question
+	folder string
+	*data.Parts
+	outline  outline
+	device   *engine.Device
+	family   nets.Family
+	supernet *supernet.Supernet  // nil if networks are trained alone
+	judge    *supernet.Evaluator // nil before the supernet is trained
+	timer    *timer              // nil if latency is not measured
+}
+
+func newBench(ctx context.Context, o opening) (*bench, error) {
+	b := &bench{q: o.Question, folder: o.Folder}
+	var err error
+	if b.Parts, err = openParts(ctx, &b.q); err != nil {
+		return nil, err
+	}
+	b.outline = outlineOf(b.Train)
+	if b.family, err = b.q.family(b.outline, 0); err != nil {
+		return nil, err
+	}
+	t := b.q.Training
+	if b.device, err = engine.Open(engine.Config{Backend: t.Backend, Threads: t.Threads}); err != nil {
+		return nil, err
+	}
+	if b.timer, err = newTimer(t.Latency, o.Question.Data.Dir); err != nil {
+		return nil, err
+	}
+	if b.folder != "" {
+		if err := os.MkdirAll(b.folder, 0o777); err != nil {
+			return nil, err
+		}
+	}
+	if b.q.elastic() {
+		if b.supernet, err = supernet.New(b.family); err != nil {
+			return nil, err
+		}
+		return b, b.load()
+	}
+	return b, nil
+}
+
+// path is a file that is kept, "" if nothing is.
+func (b *bench) path(name ...string) string {
+	if b.folder == "" {
+		return ""
+	}
+	return filepath.Join(append([]string{b.folder}, name...)...)
+}
+
+// load takes the weights of a supernet that was trained before, if there are any.
+func (b *bench) load() error {
+	path := b.path("supernet.weights")
+	if path == "" {
+		return nil
+	}
+	file, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w, err := train.ReadWeights(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w; delete it, and it is trained anew", path, err)
+	}
+	p, err := b.device.Params(b.supernet.All(), w)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	b.ready(p)
+	return nil
+}
+
+func (b *bench) ready(p *engine.Params) {
+	b.judge = &supernet.Evaluator{
+		Supernet: b.supernet, Params: p, Train: b.Train, Valid: b.Valid, Scale: b.Scale,
+		Calibrate: b.q.Training.Calibrate, Seed: b.q.Training.Seed,
+	}
+}
+
+// phases says how the supernet is trained.
+func (b *bench) phases() ([]supernet.Phase, error) {
+	t := b.q.Training
+	r := t.Train
+	r.Seed += t.Seed
+	switch t.Method {
+	case "spos":
+		return supernet.SPOS(r), nil
+	case "fair":
+		return []supernet.Phase{{Name: "fair paths", Sampler: supernet.Fair{}, Recipe: r}}, nil
+	case "ofa":
+		return b.shrinking(r)
+	}
+	return supernet.BigNAS(r), nil
+}
+
+// prepare trains the supernet, unless it was.
+func (b *bench) prepare(ctx context.Context, tell func(told) error) error {
+	if b.supernet == nil || b.judge != nil {
+		return nil
+	}
+	phases, err := b.phases()
+	if err != nil {
+		return err
+	}
+	var lost error
+	trained, err := supernet.Train(ctx, supernet.Job{
+		Supernet: b.supernet, Device: b.device, Phases: phases, Train: b.Train, Scale: b.Scale,
+		Residual: b.q.Training.Method == "bignas", Checkpoint: b.path("supernet.checkpoint"), CheckpointEvery: 15 * time.Second,
+		Progress: func(p supernet.Progress) {
+			doing := "training the supernet"
+			if p.Phases > 1 {
+				doing = fmt.Sprintf("training the supernet, phase %d of %d, %s", p.Phase, p.Phases, p.Name)
+			}
+			lost = errors.Join(lost, tell(progressOf(doing, p.Progress)))
+		},
+	})
+	if err = errors.Join(err, lost); err != nil {
+		return err
+	}
+	if path := b.path("supernet.weights"); path != "" {
+		w, err := trained.Params.Weights()
+		if err != nil {
+			return err
+		}
+		if err := saveWeights(path, w); err != nil {
+			return err
+		}
+	}
+	b.ready(trained.Params)
+	return nil
+}
+
+// progressOf says how far a training is: in steps, with its speed and loss.
+func progressOf(doing string, p train.Progress) told {
+	if p.PerSecond > 0 {
+		doing += fmt.Sprintf(", %.0f examples/s, loss %.3f", p.PerSecond, p.Loss)
+	}
+	if p.Remaining > 0 {
+		doing += ", " + p.Remaining.Round(time.Second).String() + " to go"
+	}
+	return told{Doing: doing + ", step", Done: int(p.Step), All: int(p.Steps)}
+}
+
+func saveWeights(path string, w neural.Weights) error {
+	var out bytes.Buffer
+	if err := train.WriteWeights(&out, w); err != nil {
+		return err
+	}
+	return save(path, out.Bytes())
+}
+
+// save writes a file whole or not at all.
+func save(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+func (b *bench) design(text json.RawMessage) (space.Design, error) {
+	return b.family.Space().ParseJSON(text)
+}
+
+// values are the metrics of a measurement; prefix is "" or "test_".
+func (b *bench) values(m *train.Metrics, prefix string) metric.Values {
+	v := metric.Values{}
+	switch {
+	case b.q.Kind == data.Text:
+		v[prefix+"bits_per_token"], v[prefix+"perplexity"] = m.BitsPerToken(), m.Perplexity()
+		if prefix == "" {
+			v["accuracy"] = 100 * m.Accuracy
+		}
+	case b.outline.targets > 0:
+		v[prefix+"rmse"], v[prefix+"r2"] = m.RMSE, m.R2
+	default:
+		v[prefix+"accuracy"] = 100 * m.Accuracy
+	}
+	if prefix == "" {
+		v["loss"] = m.Loss
+	}
+	return v
+}
+
+// evaluate measures one network.
+func (b *bench) evaluate(ctx context.Context, r request, tell func(told) error) (metric.Values, error) {
+	d, err := b.design(r.Design)
+	if err != nil {
+		return nil, err
+	}
+	var m *train.Metrics
+	if b.supernet != nil {
+		if err := b.prepare(ctx, func(told) error { return nil }); err != nil {
+			return nil, err
+		}
+		m, err = b.judge.Evaluate(ctx, d)
+	} else {
+		m, err = b.alone(ctx, d, r, tell)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v := b.values(m, "")
+	for name, x := range v {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil, fmt.Errorf("networks: found %s = %v of the network %s, want a number: its training diverged; take a smaller learning rate, a warm-up or a clip", name, x, b.family.Label(d))
+		}
+	}
+	if b.timer != nil {
+		g, err := b.family.Graph(d)
+		if err != nil {
+			return nil, err
+		}
+		if v["latency_ms"], err = b.timer.one(ctx, g); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// alone trains one network.
+func (b *bench) alone(ctx context.Context, d space.Design, r request, tell func(told) error) (*train.Metrics, error) {
+	t := b.q.Training
+	recipe, on, valid, family := t.Train, b.Train, b.Valid, b.family
+	h := d.Hash()
+	recipe.Seed += t.Seed + binary.LittleEndian.Uint64(h[:]) // a training that goes on has the seed it began with
+	var err error
+	job := train.Job{Device: b.device, Scale: b.Scale}
+	switch {
+	case t.Fidelity == "epochs":
+		if r.Folder != "" {
+			job.Checkpoint = filepath.Join(r.Folder, "training.checkpoint")
+		}
+		job.Epoch = func(e train.Epoch) error {
+			if float64(e.Step) >= 0 && e.Valid != nil {
+				if err := tell(told{Step: int64(math.Round(e.Epoch)), Values: b.values(e.Valid, "")}); err != nil {
+					return err
+				}
+			}
+			if e.Epoch >= r.Amount {
+				return train.ErrStop
+			}
+			return nil
+		}
+	case t.Fidelity == "data" && r.Amount < 100:
+		if on, err = on.Fraction(t.Seed, r.Amount/100); err != nil {
+			return nil, err
+		}
+	case t.Fidelity == "resolution" && r.Share < 1:
+		side := int(r.Amount)
+		if family, err = b.q.family(b.outline, side); err != nil {
+			return nil, err
+		}
+		if on, err = on.Resize(side); err != nil {
+			return nil, err
+		}
+		if valid, err = valid.Resize(side); err != nil {
+			return nil, err
+		}
+	}
+	g, err := family.Graph(d)
+	if err != nil {
+		return nil, err
+	}
+	if on, valid, err = sized(g, on, valid); err != nil {
+		return nil, err
+	}
+	job.Graph, job.Recipe, job.Train, job.Valid = g, recipe, on, valid
+	result, err := train.Fit(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	if path := b.path("trained", d.Hash().String()+".weights"); path != "" {
+		if err := saveWeights(path, result.Weights); err != nil {
+			return nil, err
+		}
+	}
+	return result.Valid, nil
+}
+
+// sized returns images of the size that a network takes.
+func sized(g *neural.Graph, a, b *data.Set) (*data.Set, *data.Set, error) {
+	if a.Kind != data.Images {
+		return a, b, nil
+	}
+	s := g.Node(g.Inputs()[0]).Shape
+	if s[1] == a.Height && s[2] == a.Width {
+		return a, b, nil
+	}
+	a, err := a.Resize(s[1])
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err = b.Resize(s[1])
+	return a, b, err
+}
+
+// weightsOf returns the weights that a network has before it is finished, as a file;
+// nil if there are none.
+func (b *bench) weightsOf(ctx context.Context, r request) ([]byte, error) {
+	d, err := b.design(r.Design)
+	if err != nil {
+		return nil, err
+	}
+	if b.judge == nil {
+		path := b.path("trained", d.Hash().String()+".weights")
+		if path == "" {
+			return nil, nil
+		}
+		file, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return file, err
+	}
+	_, w, err := b.judge.Extract(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = train.WriteWeights(&out, w)
+	return out.Bytes(), err
+}
+
+// finish trains networks on and references from the start, measures them on the test
+// examples, and then times all of them in turns.
+func (b *bench) finish(ctx context.Context, r request, tell func(told) error) (answer, error) {
+	var a answer
+	var graphs []*neural.Graph
+	n := len(r.Designs) + len(r.References)
+	progress := func(name string) func(train.Progress) {
+		at := len(graphs)
+		return func(p train.Progress) {
+			// Nobody listens any more when the context is cancelled, which Fit sees too.
+			_ = tell(progressOf(fmt.Sprintf("finishing %d of %d, %s", at, n, name), p))
+		}
+	}
+	for _, text := range r.Designs {
+		d, err := b.design(text)
+		if err != nil {
+			return a, err
+		}
+		g, err := b.family.Graph(d)
+		if err != nil {
+			return a, err
+		}
+		start, err := b.weightsOf(ctx, request{Design: text})
+		if err != nil {
+			return a, err
+		}
+		graphs = append(graphs, g)
+		v, err := b.trainOn(ctx, g, "finished", d.Hash().String(), *b.q.Training.Finish, start, progress("from the front"))
+		if err != nil {
+			return a, fmt.Errorf("networks: finishing %s: %w", b.family.Label(d), err)
+		}
+		delete(v, "accuracy") // of the search, with other weights, is what counts
+		a.Finished = append(a.Finished, v)
+	}
+	for _, name := range r.References {
+		h := handmade[name]
+		g, err := h.build(b.outline)
+		if err != nil {
+			return a, fmt.Errorf("networks: the reference %s: %w", name, err)
+		}
+		graphs = append(graphs, g)
+		v, err := b.trainOn(ctx, g, "references", name, b.whole(), nil, progress(h.title))
+		if err != nil {
+			return a, fmt.Errorf("networks: the reference %s: %w", name, err)
+		}
+		maps.Copy(v, counted(g))
+		a.Known = append(a.Known, problem.Reference{Name: h.title, Values: v})
+	}
+	if b.timer != nil {
+		times, err := b.timer.turns(ctx, graphs)
+		if err != nil {
+			return a, err
+		}
+		for i, ms := range times {
+			if i < len(a.Finished) {
+				a.Finished[i]["final_latency_ms"] = ms
+				continue
+			}
+			v := a.Known[i-len(a.Finished)].Values
+			v["latency_ms"], v["final_latency_ms"] = ms, ms
+		}
+	}
+	return a, nil
+}
+
+// whole is the recipe for a network that starts from nothing: it sees as many images as
+// all networks of the supernet's training together, and a finished network besides.
+func (b *bench) whole() train.Recipe {
+	t := b.q.Training
+	r := t.Train
+	r.Seed += t.Seed
+	if b.supernet == nil {
+		return r
+	}
+	if t.Method == "bignas" {
+		r.Epochs *= sandwich
+	}
+	r.Epochs += t.Finish.Epochs
+	return r
+}
+
+// sandwich is how many networks a step of the sandwich rule trains.
+const sandwich = 4
+
+// trained is what is kept of a network beside its weights.
+type trained struct {
+	Recipe train.Recipe
+	Values metric.Values
+}
+
+// trainOn trains a network from weights, nil for new ones, and measures it on the
+// validation and the test examples, unless that was done before by the same recipe.
+func (b *bench) trainOn(ctx context.Context, g *neural.Graph, kind, name string, recipe train.Recipe, start []byte, progress func(train.Progress)) (metric.Values, error) {
+	record := b.path(kind, name+".json")
+	if record != "" {
+		var kept trained
+		text, err := os.ReadFile(record)
+		if err == nil && json.Unmarshal(text, &kept) == nil && reflect.DeepEqual(kept.Recipe, recipe) {
+			return kept.Values, nil
+		}
+	}
+	on, valid, err := sized(g, b.Train, b.Valid)
+	if err != nil {
+		return nil, err
+	}
+	_, test, err := sized(g, b.Train, b.Test)
+	if err != nil {
+		return nil, err
+	}
+	job := train.Job{Device: b.device, Graph: g, Recipe: recipe, Train: on, Scale: b.Scale, Progress: progress}
+	if start != nil {
+		if job.Start, err = train.ReadWeights(start); err != nil {
+			return nil, err
+		}
+	}
+	if record != "" {
+		job.Checkpoint, job.CheckpointEvery = b.path(kind, name+".checkpoint"), 15*time.Second
+		if err := os.MkdirAll(filepath.Dir(record), 0o777); err != nil {
+			return nil, err
+		}
+	}
+	result, err := train.Fit(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	v := metric.Values{}
+	for _, on := range []struct {
+		set    *data.Set
+		prefix string
+	}{{valid, ""}, {test, "test_"}} {
+		m, err := train.Evaluate(ctx, result.Net, on.set, b.Scale, 256)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(v, b.values(m, on.prefix))
+	}
+	if record == "" {
+		return v, nil
+	}
+	if err := saveWeights(b.path(kind, name+".weights"), result.Weights); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(trained{recipe, v})
+	if err != nil {
+		return nil, err
+	}
+	if err := save(record, text); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(job.Checkpoint); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return v, nil
+}
+
+// shrinking is the schedule of Once-for-All: the largest network, then kernels, depth,
+// and expansion and width, each for as many epochs as the recipe says.
+func (b *bench) shrinking(r train.Recipe) ([]supernet.Phase, error) {
+	var kernels, depth, width []string
+	for _, p := range b.family.Space().Params() {
+		switch path := p.Path; {
+		case strings.HasSuffix(path, "kernel"):
+			kernels = append(kernels, path)
+		case strings.HasSuffix(path, "depth"):
+			depth = append(depth, path)
+		default:
+			width = append(width, path)
+		}
+	}
+	dimension := func(name string, paths []string, nets int, sort bool) supernet.Dimension {
+		return supernet.Dimension{Name: name, Paths: paths, Nets: nets, Sort: sort}
+	}
+	return supernet.Shrinking{Largest: r, Seed: r.Seed, Dimensions: []supernet.Dimension{
+		dimension("kernels", kernels, 1, false), dimension("depth", depth, 2, false), dimension("widths", width, 4, true),
+	}}.Phases(b.supernet)
+}
