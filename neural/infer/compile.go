@@ -38,6 +38,8 @@ type compiler struct {
 	pool    *kernel.Pool
 	live    []bool    // nodes that something needs
 	pinned  []bool    // outputs and what is kept
+	watched []bool
+	norms   map[int][2][]float32
 	readers [][]int   // live ones
 	values  []*buffer // of nodes that were computed
 	turned  []bool    // vectors that lie as pixels×channels of the image they were
@@ -61,6 +63,15 @@ func Compile(g *neural.Graph, w neural.Weights, o Options) (*Network, error) {
 	}
 	c := &compiler{g: g, w: w, o: o, batch: max(o.Batch, 1)}
 	n := g.Len()
+	c.watched, c.norms = make([]bool, n), map[int][2][]float32{}
+	if o.Watch != nil {
+		for _, i := range o.Watched {
+			if i < 0 || i >= n {
+				return nil, fmt.Errorf("infer: network %q has no node %d to watch, only %d nodes", g.Name(), i, n)
+			}
+			c.watched[i] = true
+		}
+	}
 	c.live, c.pinned, c.turned, c.within = make([]bool, n), make([]bool, n), make([]bool, n), make([]bool, n)
 	c.readers, c.values, c.start = make([][]int, n), make([]*buffer, n), make([]int, n)
 	for _, i := range g.Outputs() {
@@ -99,7 +110,12 @@ func Compile(g *neural.Graph, w neural.Weights, o Options) (*Network, error) {
 			c.pool.Close()
 			return nil, fmt.Errorf("infer: %w", &neural.NodeError{Node: node.Name, Op: node.Op.String(), Err: err})
 		}
+		if c.watched[i] {
+			b := c.values[i]
+			c.add(i, "watch", b, nil, []*buffer{b}, func() { o.Watch(i, b.data) })
+		}
 	}
+	network.norms = c.norms
 	network.numbers = c.place()
 	network.steps = c.steps
 	for i, b := range c.values {
@@ -155,7 +171,7 @@ func (c *compiler) survey() {
 
 // next returns the only reader of a node, or −1.
 func (c *compiler) next(i int) int {
-	if c.pinned[i] || len(c.readers[i]) != 1 {
+	if c.pinned[i] || c.watched[i] || len(c.readers[i]) != 1 {
 		return -1
 	}
 	return c.readers[i][0]

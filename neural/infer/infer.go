@@ -21,6 +21,11 @@ type Options struct {
 	// together with others.
 	Keep    []string
 	KeepAll bool // keeps every node
+	// Watch, if not nil, is called by Run for each of the nodes Watched, if an output depends
+	// on it, when its result is there: of all examples, one after the other, images
+	// height×width×channels. It must neither keep nor change x.
+	Watch   func(node int, x []float32)
+	Watched []int
 }
 
 // Instructions names the vector instructions that are used: "AVX-512", "AVX2" or "none".
@@ -36,6 +41,7 @@ type Network struct {
 	outputs []port
 	results [][]float32
 	kept    map[string]port
+	norms   map[int][2][]float32 // means and variances of batches
 	numbers int
 	fault   *error // of a step
 }
@@ -148,6 +154,14 @@ func (n *Network) Trace(names ...string) ([][]float32, error) {
 		out = append(out, slices.Clone(n.give(&p)))
 	}
 	return out, nil
+}
+
+// BatchStatistics returns the mean and the variance of what a batch normalisation was given
+// in the last run, with Options.BatchStatistics; nil of other nodes. The next run
+// overwrites them.
+func (n *Network) BatchStatistics(node int) (mean, variance []float32) {
+	s := n.norms[node]
+	return s[0], s[1]
 }
 
 // Steps returns what is computed, in its order.

@@ -43,6 +43,7 @@ func (c *compiler) node(i int) error {
 			break
 		}
 		mean, variance = make([]float32, features), make([]float32, features)
+		c.norms[i] = [2][]float32{mean, variance}
 		apply("batchnorm", func() {
 			kernel.MeanVariance(p, mean, variance, x.data, rows, features)
 			kernel.BatchNormForward(p, to.data, x.data, rows, features, mean, variance, scale, shift, neural.Epsilon)

@@ -127,7 +127,7 @@ func TestAdditivePrediction(t *testing.T) {
 						t.Errorf("%d operators of %s were not in the table", x.Measured, g.Name())
 					}
 					cost := g.Simplify().Cost()
-					sum, corrected = append(sum, x.SumMS), append(corrected, x.MS)
+					sum, corrected = append(sum, x.PlainMS), append(corrected, x.MS)
 					macs, params = append(macs, float64(cost.MACs)), append(params, float64(cost.Params))
 				}
 				for _, row := range []struct {
@@ -153,7 +153,7 @@ func TestAdditivePrediction(t *testing.T) {
 				for _, x := range measured {
 					least, most = min(least, x), max(most, x)
 				}
-				t.Logf("%s, %s: %d operators measured in %.0f s; networks take %.3g to %.3g ms, %d of %d settled; %+v; noise %q; %.0f s in all", e.Name(), space.name, learned, built.Seconds(), least, most, settled, len(measured), c, m.Noise(), time.Since(start).Seconds())
+				t.Logf("%s, %s: %d operators and ends measured in %.0f s; networks take %.3g to %.3g ms, %d of %d settled; %+v; noise %q; %.0f s in all", e.Name(), space.name, learned, built.Seconds(), least, most, settled, len(measured), c, m.Noise(), time.Since(start).Seconds())
 				for _, r := range reports {
 					t.Logf("reference %.4g ms (%.4g to %.4g), drift %.1f %%, stolen %.0f %%, %s clock, processor %d, noise %q", r.Reference.MedianMS, r.Reference.LowMS, r.Reference.HighMS, 100*r.Drift, 100*r.Stolen, r.Clock, r.Processor, r.Noise)
 				}

@@ -8,39 +8,44 @@ import (
 
 // A Correction is what makes of the times of operators that of a network:
 //
-//	ms = Scale·Σ operators + PerOperatorMS·count + PerMillionMS·moved + ConstantMS
+//	ms = Scale·operators + Ends·ends + PerOperatorMS·count + ConstantMS
 //
-// with the numbers that operators pass on, in millions, of the batch. Operators that
-// are measured alone carry the cost of a run, and what an engine does to the first
-// operand and the last result, such as putting channels into blocks; and what they
-// read has just been written, so it is in the cache.
+// An operator that is measured alone carries what a run costs and what the engine
+// does with what goes in and comes out, such as putting channels last. That is
+// measured too, with networks that do nothing else, one for every shape; half of it
+// is for what goes in, half for what comes out. The ends are those of all operators
+// less those of the network itself, so the plain sum, to which nothing was fitted,
+// has Scale 1 and Ends −1.
 //
-// It is fitted to a few whole networks by ridge regression on the relative error,
-// towards the plain sum. How strongly is chosen by leaving one out.
+// The correction is fitted to a few whole networks by ridge regression on the
+// relative error, towards the plain sum. How strongly is chosen by leaving one out.
 type Correction struct {
 	Scale         float64 `json:"scale"`
+	Ends          float64 `json:"ends"`
 	PerOperatorMS float64 `json:"per_operator_ms"`
-	PerMillionMS  float64 `json:"per_million_ms"` // numbers that are passed on
 	ConstantMS    float64 `json:"constant_ms"`
 	Networks      int     `json:"networks"`  // that it was fitted to; 0: it is the plain sum
 	Ridge         float64 `json:"ridge"`     // how strongly it was drawn towards the plain sum
 	Deviation     float64 `json:"deviation"` // root of the mean squared relative error of networks left out; 0 if unknown
 }
 
-// Fields of a network that a correction weighs.
+// A summary is what a correction weighs of a network.
 type summary struct {
-	sum, count, millions float64
+	sum, ends float64 // ms
+	count     float64
 }
+
+func (s summary) plain() float64 { return s.sum - s.ends }
 
 func (c Correction) apply(s summary) float64 {
 	if c.Networks == 0 {
-		return s.sum
+		return s.plain()
 	}
-	return float64(c.Scale*s.sum) + float64(c.PerOperatorMS*s.count) + float64(c.PerMillionMS*s.millions) + c.ConstantMS
+	return float64(c.Scale*s.sum) + float64(c.Ends*s.ends) + float64(c.PerOperatorMS*s.count) + c.ConstantMS
 }
 
 func (c Correction) check() error {
-	for _, x := range []float64{c.Scale, c.PerOperatorMS, c.PerMillionMS, c.ConstantMS, c.Ridge, c.Deviation} {
+	for _, x := range []float64{c.Scale, c.Ends, c.PerOperatorMS, c.ConstantMS, c.Ridge, c.Deviation} {
 		if x-x != 0 {
 			return fmt.Errorf("found %+v, want finite numbers", c)
 		}
@@ -68,8 +73,8 @@ func fit(all []summary, ms []float64) (Correction, error) {
 		if !(ms[i] > 0) || !(s.sum > 0) {
 			return Correction{}, fmt.Errorf("network %d: found %g ms, and %g ms of operators, want more than 0", i+1, ms[i], s.sum)
 		}
-		rows[i] = [k]float64{s.sum / ms[i], s.count / ms[i], s.millions / ms[i], 1 / ms[i]}
-		rest[i] = 1 - s.sum/ms[i]
+		rows[i] = [k]float64{s.sum / ms[i], s.ends / ms[i], s.count / ms[i], 1 / ms[i]}
+		rest[i] = 1 - s.plain()/ms[i]
 		for j, x := range rows[i] {
 			size[j] += float64(x * x)
 		}
@@ -120,7 +125,7 @@ func fit(all []summary, ms []float64) (Correction, error) {
 		}
 		x, err := solve(ridge, -1)
 		errs = errors.Join(errs, err)
-		best = Correction{1 + x[0]/size[0], x[1] / size[1], x[2] / size[2], x[3] / size[3], len(all), ridge, deviation}
+		best = Correction{1 + x[0]/size[0], x[1]/size[1] - 1, x[2] / size[2], x[3] / size[3], len(all), ridge, deviation}
 	}
 	if errs != nil {
 		return Correction{}, errs

@@ -64,10 +64,10 @@ func ExampleModel() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Printf("%d operators, %d of them new; more than nothing: %v\n", x.Operators, x.Measured, x.MS > 0)
+		fmt.Printf("%d operators; %d parts were measured; more than nothing: %v\n", x.Operators, x.Measured, x.MS > 0)
 	}
 	// Output:
-	// 2 operators, 2 of them new; more than nothing: true
-	// 3 operators, 1 of them new; more than nothing: true
-	// 3 operators, 2 of them new; more than nothing: true
+	// 2 operators; 6 parts were measured; more than nothing: true
+	// 3 operators; 1 parts were measured; more than nothing: true
+	// 3 operators; 3 parts were measured; more than nothing: true
 }

@@ -140,9 +140,9 @@ func NewModel(e Engine, o Options, p Protocol, path string) (*Model, error) {
 type Prediction struct {
 	MS          float64 `json:"ms"`
 	DeviationMS float64 `json:"deviation_ms"` // of the error, by the networks that the correction was fitted to; 0 if unknown
-	SumMS       float64 `json:"sum_ms"`       // of the operators, before the correction
+	PlainMS     float64 `json:"plain_ms"`     // before the correction: the operators without their ends, and those of the network
 	Operators   int     `json:"operators"`
-	Measured    int     `json:"measured"` // operators that had to be measured for it
+	Measured    int     `json:"measured"` // operators and ends that had to be measured for it
 }
 
 // maxScale is by how much the machine's speed may differ from what it was when a
@@ -167,21 +167,52 @@ func (m *Model) scale(now Result) (float64, error) {
 	return s, nil
 }
 
-// Learn measures the operators of networks that are not in the table, and stores
-// them. It returns how many it measured. When it is interrupted, what was measured
+// Learn measures the operators of networks that are not in the table, and their ends,
+// and stores them. It returns how many it measured. When it is interrupted, what was measured
 // so far is kept.
 func (m *Model) Learn(ctx context.Context, networks ...*neural.Graph) (int, error) {
 	var all []Operator
 	for _, g := range networks {
-		o, err := Operators(g)
+		_, parts, err := decompose(g)
 		if err != nil {
 			return 0, err
 		}
-		all = append(all, o...)
+		all = append(all, parts...)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.learn(ctx, all)
+}
+
+// single is the shape of a number.
+var single = neural.Shape{1}
+
+// decompose returns the operators of a network, and with them all that has to be
+// measured for them: their ends and the network's.
+func decompose(g *neural.Graph) (operators, parts []Operator, err error) {
+	if operators, err = Operators(g); err != nil {
+		return nil, nil, err
+	}
+	parts = slices.Clone(operators)
+	seen := map[neural.Shape]bool{}
+	add := func(shapes []neural.Shape) {
+		for _, s := range shapes {
+			if !seen[s] && err == nil {
+				seen[s] = true
+				var e Operator
+				e, err = end(s)
+				parts = append(parts, e)
+			}
+		}
+	}
+	for _, o := range operators {
+		add(o.Ends)
+	}
+	add(append(ends(g), single))
+	if err != nil {
+		return nil, nil, fmt.Errorf("latency: network %q: %w", g.Name(), err)
+	}
+	return operators, parts, nil
 }
 
 func (m *Model) learn(ctx context.Context, all []Operator) (int, error) {
@@ -219,13 +250,22 @@ func (m *Model) learn(ctx context.Context, all []Operator) (int, error) {
 	return len(missing), nil
 }
 
-// summarise adds up the operators of a network, which must be in the table.
-func (m *Model) summarise(all []Operator) (s summary) {
-	for _, o := range all {
-		e, _ := m.table.Find(o.Key)
-		s.sum += e.MS
+// summarise adds up the operators of a network, which must be in the table with
+// their ends.
+func (m *Model) summarise(g *neural.Graph, operators []Operator) (s summary) {
+	run := m.table.entries[endKey(single)].MS // what a run costs by itself, which every end has in it
+	halves := func(shapes []neural.Shape) float64 {
+		ms := run * (1 - float64(len(shapes))/2)
+		for _, x := range shapes {
+			ms += m.table.entries[endKey(x)].MS / 2
+		}
+		return ms
+	}
+	s.ends = -halves(ends(g))
+	for _, o := range operators {
+		s.sum += m.table.entries[o.Key].MS
+		s.ends += halves(o.Ends)
 		s.count++
-		s.millions += 1e-6 * float64(o.Moved) * float64(m.options.Batch)
 	}
 	return s
 }
@@ -255,11 +295,12 @@ func (m *Model) Fit(ctx context.Context, networks ...*neural.Graph) (Correction,
 		}
 		m.noise = append(m.noise, r.Noise...)
 		for _, x := range r.Results {
-			o, err := Operators(networks[len(all)])
+			g := networks[len(all)]
+			o, err := Operators(g)
 			if err != nil {
 				return Correction{}, err
 			}
-			all, ms = append(all, m.summarise(o)), append(ms, s*x.MedianMS)
+			all, ms = append(all, m.summarise(g, o)), append(ms, s*x.MedianMS)
 		}
 	}
 	c, err := fit(all, ms)
@@ -271,29 +312,30 @@ func (m *Model) Fit(ctx context.Context, networks ...*neural.Graph) (Correction,
 }
 
 // Predict adds up the operators of a network, of which it measures and stores those
-// that are not in the table, and corrects the sum.
+// that are not in the table, and corrects the sum as [Model.Fit] has found, if that
+// was called.
 func (m *Model) Predict(ctx context.Context, g *neural.Graph) (Prediction, error) {
-	all, err := Operators(g)
+	all, parts, err := decompose(g)
 	if err != nil {
 		return Prediction{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n, err := m.learn(ctx, all)
+	n, err := m.learn(ctx, parts)
 	if err != nil {
 		return Prediction{}, err
 	}
-	s := m.summarise(all)
+	s := m.summarise(g, all)
 	ms := m.table.correction.apply(s)
 	if !(ms > 0) {
-		return Prediction{}, fmt.Errorf("latency: network %q: the correction makes %.4g ms of the operators' %.4g; it was fitted to other networks than this, fit it to some of its kind", g.Name(), ms, s.sum)
+		return Prediction{}, fmt.Errorf("latency: network %q: %d operators of %.4g ms and ends of %.4g ms make %.4g ms; fit the correction to networks of this kind", g.Name(), len(all), s.sum, s.ends, ms)
 	}
-	return Prediction{ms, ms * m.table.correction.Deviation, s.sum, len(all), n}, nil
+	return Prediction{ms, ms * m.table.correction.Deviation, s.plain(), len(all), n}, nil
 }
 
 // Known reports whether all operators of a network are in the table.
 func (m *Model) Known(g *neural.Graph) (bool, error) {
-	all, err := Operators(g)
+	_, all, err := decompose(g)
 	if err != nil {
 		return false, err
 	}

@@ -12,10 +12,28 @@ import (
 // An Operator is what engines run as one step: a node with the batch normalisation
 // and the activation that follow it, if nothing else reads what is between them.
 type Operator struct {
-	Key   string        // equal for operators that do the same work
-	Net   *neural.Graph // of the operator alone
-	MACs  int64         // of one example
-	Moved int64         // numbers of one example that are read of other operators and written for them
+	Key  string         // equal for operators that do the same work
+	Net  *neural.Graph  // of the operator alone
+	MACs int64          // of one example
+	Ends []neural.Shape // what goes in, each value once, and what comes out
+}
+
+// end returns a network that gives back what it is given: what it takes is what
+// values of a shape cost at the two ends of any network, and a run by itself.
+func end(s neural.Shape) (Operator, error) {
+	b := neural.NewBuilder("ends")
+	net, err := b.Build(b.Add(neural.Identity{}, b.Input("x", s)))
+	return Operator{Key: endKey(s), Net: net}, err
+}
+
+func endKey(s neural.Shape) string { return s.String() + " > identity" }
+
+// ends returns the shapes at the ends of a network.
+func ends(g *neural.Graph) (all []neural.Shape) {
+	for _, i := range append(g.Inputs(), g.Outputs()...) {
+		all = append(all, g.Node(i).Shape)
+	}
+	return all
 }
 
 // Operators returns the operators that a network consists of, in their order. Views
@@ -94,7 +112,7 @@ func operator(g *neural.Graph, chain []int) (Operator, error) {
 		}
 		values = append(values, b.Named(fmt.Sprintf("x%d", k+1), in))
 		key.WriteString(in.Shape.String())
-		o.Moved += in.Shape.Elements()
+		o.Ends = append(o.Ends, in.Shape)
 	}
 	for _, i := range chain {
 		n := g.Node(i)
@@ -110,7 +128,7 @@ func operator(g *neural.Graph, chain []int) (Operator, error) {
 		values = []neural.Value{b.Add(op, values...)}
 		o.MACs += neural.MACs(op, n.Shape, shapes(g, n)...)
 	}
-	o.Moved += g.Node(chain[len(chain)-1]).Shape.Elements()
+	o.Ends = append(o.Ends, g.Node(chain[len(chain)-1]).Shape)
 	net, err := b.Build(values[0])
 	if err != nil {
 		return Operator{}, fmt.Errorf("node %q as a network of its own: %w", first.Name, err)

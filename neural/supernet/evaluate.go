@@ -13,7 +13,8 @@ import (
 )
 
 // An Evaluator says how good networks are with the weights of their supernet. It is not
-// safe for concurrent use, and the parameters must not be used otherwise meanwhile.
+// safe for concurrent use, the parameters must not be used otherwise meanwhile, and its
+// fields must not be changed after the first use.
 type Evaluator struct {
 	Supernet  *Supernet
 	Params    *engine.Params
@@ -24,7 +25,8 @@ type Evaluator struct {
 	Batch     int         // 0 means 256
 	Seed      uint64      // of the examples for the statistics
 
-	sizes map[neural.Shape][2]*data.Set // images for training and validation by size
+	part  *data.Set                     // of Train, for the statistics
+	sizes map[neural.Shape][2]*data.Set // that part and Valid by the size of images
 }
 
 // net returns a network with statistics of its own, and what to measure it on.
@@ -44,6 +46,14 @@ func (e *Evaluator) net(ctx context.Context, d space.Design) (*neural.Graph, *en
 	if e.Calibrate < 1 || e.Batch < 1 {
 		return nil, nil, nil, fmt.Errorf("supernet: evaluation: found %d examples to calibrate with and batches of %d, want at least 1", e.Calibrate, e.Batch)
 	}
+	if e.part == nil {
+		share := min(float64(e.Calibrate)/float64(e.Train.Len()), 1)
+		part, err := e.Train.Fraction(e.Seed, share)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("supernet: evaluation: %w", err)
+		}
+		e.part = part
+	}
 	g, err := e.Supernet.Graph(d)
 	if err != nil {
 		return nil, nil, nil, err
@@ -56,15 +66,16 @@ func (e *Evaluator) net(ctx context.Context, d space.Design) (*neural.Graph, *en
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("supernet: design %s: %w", d, err)
 	}
-	if err := train.Recalibrate(ctx, n, g, sets[0], e.Scale, e.Calibrate, e.Batch, e.Seed); err != nil {
+	if err := train.Recalibrate(ctx, n, g, sets[0], e.Scale, e.part.Len(), e.Batch, e.Seed); err != nil {
 		return nil, nil, nil, fmt.Errorf("supernet: design %s: %w", d, err)
 	}
 	return g, n, sets[1], nil
 }
 
-// at returns both sets at the size of image that a network takes.
+// at returns what statistics come from and what is measured on, at the size of image
+// that a network takes.
 func (e *Evaluator) at(g *neural.Graph) ([2]*data.Set, error) {
-	sets := [2]*data.Set{e.Train, e.Valid}
+	sets := [2]*data.Set{e.part, e.Valid}
 	in := g.Inputs()
 	if e.Train.Kind != data.Images || len(in) != 1 {
 		return sets, nil

@@ -49,7 +49,7 @@ type Job struct {
 	Checkpoint      string
 	CheckpointEvery time.Duration // 0 means a minute
 	CheckpointSteps int64         // 0 means any number
-	// Tag is what else the training depends on, such as what Pass computes. A
+	// Tag is what else the training depends on: the teacher, what Pass computes. A
 	// checkpoint with another tag is refused.
 	Tag string
 

@@ -414,8 +414,15 @@ func (c *checker) verify(v problem.Verifier) {
 			}
 		}
 	}
+	none := 0
 	for _, d := range designs {
 		values, err := v.Verify(c.ctx, d)
+		if _, ok := c.p.(problem.Finisher); ok && err == nil && len(values) == 0 {
+			if none++; none == len(designs) {
+				c.errorf("Finish finishes nothing of %d designs", none)
+			}
+			continue // it need not finish all of a front
+		}
 		c.values("Verify", d, v.VerifyMetrics(), problem.Result{Values: values, Err: err})
 	}
 }

@@ -294,8 +294,9 @@ func (b *bench) evaluate(ctx context.Context, r request, tell func(told) error) 
 func (b *bench) alone(ctx context.Context, d space.Design, r request, tell func(told) error) (*train.Metrics, error) {
 	t := b.q.Training
 	recipe, on, valid, family := t.Train, b.Train, b.Valid, b.family
-	h := d.Hash()
-	recipe.Seed += t.Seed + binary.LittleEndian.Uint64(h[:]) // a training that goes on has the seed it began with
+	// The same network is the same training, whoever asks for it.
+	h := sha256.Sum256([]byte(b.family.Key(d)))
+	recipe.Seed += t.Seed + binary.LittleEndian.Uint64(h[:])
 	var err error
 	job := train.Job{Device: b.device, Scale: b.Scale}
 	switch {
@@ -304,7 +305,7 @@ func (b *bench) alone(ctx context.Context, d space.Design, r request, tell func(
 			job.Checkpoint = filepath.Join(r.Folder, "training.checkpoint")
 		}
 		job.Epoch = func(e train.Epoch) error {
-			if float64(e.Step) >= 0 && e.Valid != nil {
+			if e.Valid != nil && e.Epoch > r.From {
 				if err := tell(told{Step: int64(math.Round(e.Epoch)), Values: b.values(e.Valid, "")}); err != nil {
 					return err
 				}
@@ -342,7 +343,7 @@ func (b *bench) alone(ctx context.Context, d space.Design, r request, tell func(
 	if err != nil {
 		return nil, err
 	}
-	if path := b.path("trained", d.Hash().String()+".weights"); path != "" {
+	if path := b.path("trained", d.Hash().String()+".weights"); path != "" && r.Share == 1 {
 		if err := saveWeights(path, result.Weights); err != nil {
 			return nil, err
 		}
@@ -425,7 +426,8 @@ func (b *bench) finish(ctx context.Context, r request, tell func(told) error) (a
 		if err != nil {
 			return a, fmt.Errorf("networks: finishing %s: %w", b.family.Label(d), err)
 		}
-		delete(v, "accuracy") // of the search, with other weights, is what counts
+		// On the validation examples the weights that the search saw are what counts.
+		maps.DeleteFunc(v, func(name string, _ float64) bool { return !strings.HasPrefix(name, "test_") })
 		a.Finished = append(a.Finished, v)
 	}
 	for _, name := range r.References {

@@ -18,6 +18,6 @@ var handmade = map[string]*struct {
 		return nets.ResNet{Image: o.image, Channels: 8, Blocks: 1, Classes: o.classes}.Graph()
 	}},
 	"mobilenet": {"MobileNet ×¼", func(o outline) (*neural.Graph, error) {
-		return nets.MobileNet{Image: o.image, Width: 0.25, Halve: 2, Classes: o.classes}.Graph()
+		return nets.MobileNet{Image: o.image, Width: 0.25, Halve: 4, Classes: o.classes}.Graph()
 	}},
 }

@@ -189,8 +189,8 @@ func (p *Problem) Describe() string {
 // Label says in a line what the network of a design is.
 func (p *Problem) Label(d space.Design) string { return p.family.Label(d) }
 
-// Key is the same for networks that compute the same and are trained alone. Networks
-// of a supernet differ even then: by where their weights are.
+// Key is the same for networks that compute the same and are trained alone: only one of
+// them is. Networks of a supernet differ even then, by where their weights are.
 func (p *Problem) Key(d space.Design) string {
 	if p.q.elastic() {
 		return d.Hash().String()
@@ -429,6 +429,9 @@ func (p *Problem) evaluate(ctx context.Context, d space.Design, from, share floa
 	q := request{Design: design(d), Share: share}
 	if f := p.Fidelity(); f.Graded() {
 		q.Amount = f.Amount(share)
+		if from > 0 {
+			q.From = f.Amount(from)
+		}
 	}
 	if t, ok := problem.TrialOf(ctx); ok {
 		q.Folder = t.Checkpoint

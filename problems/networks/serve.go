@@ -22,6 +22,7 @@ type (
 		Design json.RawMessage `json:",omitempty"`
 		Share  float64
 		Amount float64 // of the fidelity
+		From   float64 // amount of an earlier evaluation that this one goes on from
 		Folder string  // of the design, for its checkpoint
 
 		Designs    []json.RawMessage `json:",omitempty"`

@@ -2,11 +2,14 @@ package kernel
 
 import "math"
 
+// momentRows is how many rows the mean and the variance are computed of at a time.
+const momentRows = 256
+
 // MeanVariance computes the mean and the variance, divided by rows, of each of n
 // columns. Blocks of rows are joined as Chan, Golub and LeVeque (1983) do, so that a
 // large mean does not spoil a small variance.
 func MeanVariance(p *Pool, mean, variance, x []float32, rows, n int) {
-	blocks := (rows + columnPart - 1) / columnPart
+	blocks := (rows + momentRows - 1) / momentRows
 	parts := min(16, blocks, max(1, rows*n/chunk))
 	if parts == 1 {
 		room := wideBuffer(2 * n)
@@ -23,10 +26,10 @@ func MeanVariance(p *Pool, mean, variance, x []float32, rows, n int) {
 		}
 	})
 	to := (*room)[:2*n]
-	count := min(rows, blocks/parts*columnPart)
+	count := min(rows, blocks/parts*momentRows)
 	for i := 1; i < parts; i++ {
-		from := i * blocks / parts * columnPart
-		more := min(rows, (i+1)*blocks/parts*columnPart) - from
+		from := i * blocks / parts * momentRows
+		more := min(rows, (i+1)*blocks/parts*momentRows) - from
 		for c := range n {
 			joinMoments(&to[c], &to[n+c], (*room)[i*2*n+c], (*room)[i*2*n+n+c], from, more)
 		}
@@ -43,8 +46,8 @@ func moments(to []float64, x []float32, rows, n, lo, hi int) {
 	acc, centre := (*room)[:2*n], (*room)[2*n:3*n]
 	count := 0
 	for b := lo; b < hi; b++ {
-		from := b * columnPart
-		k := min(columnPart, rows-from)
+		from := b * momentRows
+		k := min(momentRows, rows-from)
 		if b == lo {
 			clear(centre)
 			columnSums(centre, x[from*n:], k, n)

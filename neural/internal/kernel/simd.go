@@ -249,7 +249,7 @@ func addDeviations(acc, dy, x []float32, m, r float32) {
 	genericAddDeviations(acc[done:], dy[done:], x[done:], m, r)
 }
 
-// The last number of what the following read.
+// The following look only at the last number of what they read.
 
 func columnSums(acc, x []float32, rows, n int) {
 	_, _ = acc[n-1], x[rows*n-1]

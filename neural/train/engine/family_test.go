@@ -597,6 +597,14 @@ func TestNonFinite(t *testing.T) {
 		if _, err := n.Gradient(b, engine.Loss{}, engine.Noise{}, sum); !errors.As(err, &bad) || bad.What != "loss" {
 			t.Errorf("an infinite input: %v", err)
 		}
+		decaying, _ := p.NewOptimizer(engine.Optimizer{WeightDecay: 0.5})
+		old, _ := p.Weights()
+		if norm, err := p.Step(decaying, sum, 0.1); norm != 0 || err != nil {
+			t.Errorf("a step without a gradient: norm %g, %v", norm, err)
+		}
+		if now, _ := p.Weights(); !reflect.DeepEqual(old, now) {
+			t.Error("a loss that is not finite touched weights")
+		}
 		b.Inputs[0] = []float32{1, 1}
 		opt, _ := p.NewOptimizer(engine.Optimizer{})
 		for name := range w {

@@ -86,14 +86,30 @@ func (g *Gradient) Zero() error {
 	return g.d.do(func() error { g.sum.drop(); return nil })
 }
 
-// zeros puts zeros where nothing is yet.
-func (g *Gradient) zeros(i int) error {
-	if g.sum.bufs[i] != nil {
-		return nil
+// zeros puts zeros where a network will add to and nothing is yet, and returns what takes
+// them away again. A gradient that is whole needs none, where memory is shared: it
+// becomes the sum.
+func (g *Gradient) zeros(p *plan) (undo func(), err error) {
+	var fresh []int
+	undo = func() {
+		for _, i := range fresh {
+			g.sum.set(i, nil)
+		}
 	}
-	b, err := g.d.upload(make([]float32, g.l.tensors[i].Shape.Elements()), dtypes.Float32, g.l.dims(i)...)
-	g.sum.bufs[i] = b
-	return err
+	for _, k := range p.learned {
+		u := p.uses[k]
+		if g.sum.bufs[u.index] != nil || g.d.shared && u.part.all() {
+			continue
+		}
+		b, err := g.d.upload(make([]float32, g.l.tensors[u.index].Shape.Elements()), dtypes.Float32, g.l.dims(u.index)...)
+		if err != nil {
+			undo()
+			return nil, err
+		}
+		g.sum.bufs[u.index] = b
+		fresh = append(fresh, u.index)
+	}
+	return undo, nil
 }
 
 // add adds the gradient of a part of weight i, which it takes.
@@ -103,9 +119,6 @@ func (g *Gradient) add(i int, part box, b compute.Buffer) error {
 		return nil
 	}
 	defer b.Finalize()
-	if err := g.zeros(i); err != nil {
-		return err
-	}
 	to, err := flat(g.sum.bufs[i])
 	if err != nil {
 		return g.d.mapError(err)
@@ -152,15 +165,17 @@ func (n *Net) Gradient(b *Batch, l Loss, noise Noise, into *Gradient) (s Score, 
 	if err := errors.Join(err, noiseErr); err != nil {
 		return Score{}, fmt.Errorf("engine: network %q: %w", p.g.Name(), err)
 	}
-	err = d.do(func() error {
-		v := variant{mode: training, batch: b.N, target: r.target, noisy: noisy}
-		if !d.shared {
-			for _, k := range p.learned {
-				if err := into.zeros(p.uses[k].index); err != nil {
-					return err
-				}
-			}
+	err = d.do(func() (err error) {
+		undo, err := into.zeros(p)
+		if err != nil {
+			return err
 		}
+		defer func() {
+			if err != nil {
+				undo()
+			}
+		}()
+		v := variant{mode: training, batch: b.N, target: r.target, noisy: noisy}
 		_, out, err := n.run(v, r, noise, into.sum)
 		if err != nil {
 			return err

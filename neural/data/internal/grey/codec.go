@@ -75,7 +75,7 @@ type mixer [2]int32
 func mixers(n int) []mixer {
 	m := make([]mixer, n)
 	for i := range m {
-		m[i] = mixer{32000, 32000}
+		m[i] = mixer{26000, 26000}
 	}
 	return m
 }
@@ -203,8 +203,8 @@ func (c *codec) both(y int, t, u *uint32, m *mixer) int {
 	p := squash[max(0, min(stretchK-1, dot+2048))]
 	y = c.bit(y, p)
 	e := int32(y<<16) - int32(p) // of 2^16
-	m[0] += (a*(e>>2) + 1<<15) >> 16
-	m[1] += (b*(e>>2) + 1<<15) >> 16
+	m[0] += (a*(e>>2) + 1<<13) >> 14
+	m[1] += (b*(e>>2) + 1<<13) >> 14
 	learn(t, y)
 	learn(u, y)
 	return y

@@ -67,7 +67,7 @@ func Fit(m *Images) ([]int8, error) {
 	}
 	out := make([]int8, len(weights))
 	for i, x := range weights {
-		out[i] = int8(max(-128, min(127, math.Round(x*unit))))
+		out[i] = int8(x * unit)
 	}
 	return out, nil
 }
@@ -102,8 +102,9 @@ func each(m *Images, grid *codec, f func(i, r, x, group int, taps *[taps]float64
 	}
 }
 
-// solve finds the w with (a + λI)·w = b by Cholesky's decomposition. Only the lower half
-// of a is read. The ridge λ keeps weights small that few images speak for.
+// solve finds the w with (a + λI)·w = b by Cholesky's decomposition, in whole steps: each
+// weight is rounded before the next one is found, which makes up for it (Babai 1986).
+// Only the lower half of a is read. The ridge λ keeps weights small that few images speak for.
 func solve(a, b, w []float64) error {
 	const ridge = 200_000
 	var l [taps][taps]float64
@@ -137,7 +138,7 @@ func solve(a, b, w []float64) error {
 		for k := i + 1; k < taps; k++ {
 			t -= l[k][i] * w[k]
 		}
-		w[i] = t / l[i][i]
+		w[i] = max(-128, min(127, math.Round(t/l[i][i]*unit))) / unit
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (b *Backend) Finalize() {
 		b.pool.Close()
 		b.heap.mu.Lock()
 		defer b.heap.mu.Unlock()
-		b.heap.trim()
+		b.heap.drop(func(*array) bool { return true })
 	})
 }
 
@@ -231,14 +231,10 @@ func shapeString(s shapes.Shape) string {
 	return strings.ToLower(s.DType.String()) + fmt.Sprint(s.Dimensions)
 }
 
-// intsAs64 returns the same memory.
-func intsAs64(x []int) []int64 {
-	if strconv.IntSize != 64 {
-		out := make([]int64, len(x))
-		for i, v := range x {
-			out[i] = int64(v)
-		}
-		return out
+// sameInts returns the same memory as numbers of a size that does not depend on the machine.
+func sameInts(x []int) any {
+	if strconv.IntSize == 64 {
+		return unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
 	}
-	return unsafe.Slice((*int64)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
+	return unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(x))), len(x))
 }

@@ -146,10 +146,10 @@ func full[T any](a *array, n int) []T {
 // copyFlat copies between slices of one type, which may also be int for int64.
 func copyFlat(dst, src any) error {
 	if ints, ok := src.([]int); ok {
-		src = intsAs64(ints)
+		src = sameInts(ints)
 	}
 	if ints, ok := dst.([]int); ok {
-		dst = intsAs64(ints)
+		dst = sameInts(ints)
 	}
 	ok := false
 	switch s := src.(type) {

@@ -224,7 +224,7 @@ func (f *Function) Constant(flat any, dims ...int) (compute.Value, error) {
 		return nil, err
 	}
 	if x, ok := flat.([]int); ok {
-		flat = intsAs64(x)
+		flat = sameInts(x)
 	}
 	t, n := typeOf(flat)
 	if err := checkType(t); err != nil {

@@ -3,7 +3,7 @@ package cpu
 import (
 	queues "container/heap"
 	"fmt"
-	"runtime/debug"
+	"math"
 	"slices"
 
 	"github.com/gomlx/compute"
@@ -25,6 +25,7 @@ type compiler struct {
 	class []class
 	phase []int
 	users [][]*node
+	rank  []int // of each node: when it was added, its own copies included
 	unit  []int // of each node of order
 	units []*unit
 
@@ -51,7 +52,7 @@ func (b *Builder) Compile() (e compute.Executable, err error) {
 	b.compiled = true
 	defer func() {
 		if r := recover(); r != nil {
-			e, err = nil, fmt.Errorf("cpu: compiling %q: %v\n%s", b.name, r, debug.Stack())
+			e, err = nil, fmt.Errorf("cpu: compiling %q: %v", b.name, r)
 		}
 	}()
 	return compile(b.main)
@@ -61,7 +62,7 @@ func compile(f *Function) (*Executable, error) {
 	n := len(f.nodes)
 	c := &compiler{f: f, live: make([]bool, n), views: make([]*view, n), copied: make([]bool, n), copies: make([]*view, n),
 		operands: make([][]*view, n), isOutput: make([]bool, n), class: make([]class, n), phase: make([]int, n),
-		users: make([][]*node, n), unit: make([]int, n)}
+		users: make([][]*node, n), unit: make([]int, n), rank: upTo(n)}
 	c.markLive()
 	c.resolve()
 	c.fuse()
@@ -170,7 +171,7 @@ func isReduction(op compute.OpType) bool {
 // schedule orders the units: as the nodes were added, as far as operands allow.
 func (c *compiler) schedule() {
 	for i, u := range c.units {
-		u.key = u.nodes[len(u.nodes)-1].id
+		u.key = c.rank[u.nodes[len(u.nodes)-1].id]
 		seen := map[int]bool{}
 		for _, n := range u.nodes {
 			for _, v := range c.operands[n.id] {
@@ -288,7 +289,7 @@ func (c *compiler) steps() {
 			}
 		}
 	}
-	const never = 1 << 60
+	const never = math.MaxInt
 	for _, f := range e.fixed {
 		last[f.slot] = never
 	}

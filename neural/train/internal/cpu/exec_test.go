@@ -230,8 +230,8 @@ func TestConcurrentExecutions(t *testing.T) {
 	losses := make([]string, 4)
 	for i := range losses {
 		group.Go(func() {
-			tr := newTrainer(t, be, nets[i%2*2], 4)
-			for range 3 {
+			tr := newTrainer(t, be, nets[i%2*2], 2)
+			for range 2 {
 				losses[i] += fmt.Sprint(tr.next(t), " ")
 			}
 		})

@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 
@@ -31,9 +33,8 @@ type class struct {
 }
 
 const (
-	maxRow   = 1 << 12 // columns of a loop that reduces rows
-	maxEnd   = 1 << 14 // sums that a loop computes at its end
-	smallest = 1       // numbers of a loop
+	maxRow = 1 << 12 // columns of a loop that reduces rows
+	maxEnd = 1 << 14 // sums that a loop computes at its end
 )
 
 var unaries = map[compute.OpType]kernel.Unary{
@@ -79,7 +80,7 @@ var reductions = map[compute.OpType]kernel.Reduction{
 
 // fusable says whether a loop can compute an element-wise node.
 func fusable(n *node) bool {
-	if n.size() < smallest {
+	if n.size() == 0 {
 		return false
 	}
 	is := func(i int, t dtypes.DType) bool { return n.in[i].shape.DType == t }
@@ -235,21 +236,25 @@ func (c *compiler) classify(n *node) class {
 	return cl
 }
 
-// sink moves nodes to the loop of their users, if these are all in one loop that runs
-// later and no more arrays need be kept for it: a mask that a gradient needs is
-// computed with the gradient.
+// sink moves nodes to the loops of their users, if these run later and no more arrays need
+// be kept for it: a mask that a gradient needs is computed with the gradient. Where the
+// users are in several loops, what is cheap is computed in each: a normalised image need
+// not be kept beside the image.
 func (c *compiler) sink() {
 	for i := len(c.order) - 1; i >= 0; i-- {
 		n := c.order[i]
 		if c.class[n.id].kind != fullKind || c.isOutput[n.id] || len(c.users[n.id]) == 0 {
 			continue
 		}
-		to := c.phase[c.users[n.id][0].id]
-		ok := to > c.phase[n.id]
+		var phases []int
+		ok := true
 		for _, u := range c.users[n.id] {
-			ok = ok && c.phase[u.id] == to && c.allJoin(u, n)
+			ok = ok && c.allJoin(u, n)
+			if p := c.phase[u.id]; !slices.Contains(phases, p) {
+				phases = append(phases, p)
+			}
 		}
-		if !ok {
+		if !ok || len(phases) == 1 && phases[0] == c.phase[n.id] || len(phases) > 1 && !cheap(n.op) {
 			continue
 		}
 		more := 0
@@ -259,10 +264,67 @@ func (c *compiler) sink() {
 				more++
 			}
 		}
-		if more <= 1 {
-			c.phase[n.id] = to
+		if more > 1 {
+			continue
+		}
+		slices.Sort(phases)
+		c.phase[n.id] = phases[0]
+		for _, p := range phases[1:] {
+			c.order = slices.Insert(c.order, i+1, c.twin(n, p))
 		}
 	}
+}
+
+// cheap says whether an operation costs less than to keep its result.
+func cheap(op compute.OpType) bool {
+	switch op {
+	case compute.OpTypeAdd, compute.OpTypeSub, compute.OpTypeMul, compute.OpTypeMax, compute.OpTypeMin, compute.OpTypeNeg,
+		compute.OpTypeAbs, compute.OpTypeWhere, compute.OpTypeConvertDType, compute.OpTypeLogicalNot,
+		compute.OpTypeLogicalAnd, compute.OpTypeLogicalOr:
+		return true
+	}
+	_, ok := comparisons[op]
+	return ok
+}
+
+// twin returns a copy of a node for those of its users that are in a phase.
+func (c *compiler) twin(n *node, phase int) *node {
+	t := *n
+	t.id = len(c.class)
+	c.class = append(c.class, c.class[n.id])
+	c.phase = append(c.phase, phase)
+	c.operands = append(c.operands, c.operands[n.id])
+	c.rank = append(c.rank, c.rank[n.id])
+	c.isOutput = append(c.isOutput, false)
+	c.copied = append(c.copied, false)
+	c.unit = append(c.unit, 0)
+	var mine, others []*node
+	for _, u := range c.users[n.id] {
+		if c.phase[u.id] != phase {
+			others = append(others, u)
+			continue
+		}
+		if slices.Contains(mine, u) {
+			mine = append(mine, u) // once for every operand
+			continue
+		}
+		mine = append(mine, u)
+		reads := slices.Clone(c.operands[u.id])
+		for i, v := range reads {
+			if v.base == n {
+				w := *v
+				w.base = &t
+				reads[i] = &w
+			}
+		}
+		c.operands[u.id] = reads
+	}
+	c.users[n.id] = others
+	c.users = append(c.users, mine)
+	for _, v := range c.operands[n.id] {
+		c.users[v.base.id] = append(c.users[v.base.id], &t)
+	}
+	return &t
 }
 
 // allJoin says whether u could share a loop with its operand n, however it reads it.
@@ -291,7 +353,7 @@ func (c *compiler) neededAfter(b, n *node) bool {
 
 // group collects the loops: nodes of a phase that read each other, or the same array.
 func (c *compiler) group() {
-	parent := make([]int, len(c.f.nodes))
+	parent := make([]int, len(c.class))
 	for i := range parent {
 		parent[i] = i
 	}

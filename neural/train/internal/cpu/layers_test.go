@@ -591,8 +591,10 @@ func TestGradientsOfNetworks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer be.Finalize()
-	nets := netsOf()
-	nets = append(nets, oddNet())
+	nets := append(netsOf(), oddNet())
+	if testing.Short() {
+		nets = nets[4:]
+	}
 	for _, n := range nets {
 		const batch = 3
 		r := rng.New(15, n.name, 0)
@@ -669,6 +671,9 @@ func oddNet() testNet {
 
 // Gradients of networks that GoMLX's own backend can train are the same there.
 func TestGradientsAgreeWithGoMLX(t *testing.T) {
+	if underRace {
+		t.Skip("GoMLX's backend does not run under the race detector")
+	}
 	ours, theirs := backends(t, 2)
 	for _, n := range netsOf()[:2] {
 		const batch = 7
@@ -703,7 +708,11 @@ func TestGradientsAgreeWithGoMLX(t *testing.T) {
 
 // Training makes the loss fall, and gives the same bits with any number of threads.
 func TestTrainingIsTheSameWithThreads(t *testing.T) {
-	for _, n := range netsOf() {
+	nets := netsOf()
+	if testing.Short() {
+		nets = nets[:2]
+	}
+	for _, n := range nets {
 		var losses [2][]float32
 		for i, threads := range []int{1, 3} {
 			be, err := cpu.New(threads, 0)

@@ -96,7 +96,6 @@ const (
 	iReduce // rows
 	iColumns
 	iTotal
-	iMulAdd
 )
 
 // instr is an instruction. Operands are registers; for scalars, numbers of them.
@@ -305,9 +304,6 @@ func (m *maker) node(n *node) {
 		m.reduction(n)
 		return
 	}
-	if m.mulAdd(n) {
-		return
-	}
 	var in [3]int
 	for i := range n.in {
 		in[i] = m.operand(n, i)
@@ -400,9 +396,6 @@ func (m *maker) constant(v float32, n *node) int {
 	return r
 }
 
-// mulAdd makes one instruction of a product that is wanted for a sum alone.
-func (m *maker) mulAdd(n *node) bool { return false }
-
 // reduction adds a sum, or another reduction of rows.
 func (m *maker) reduction(n *node) {
 	a := m.wholeReg(m.operand(n, 0))
@@ -429,7 +422,7 @@ func (i instr) reads() []int {
 		return nil
 	case iUnary, iNot, iToFloat, iFinite, iExpand, iReduce, iColumns, iTotal:
 		return []int{i.a}
-	case iSelect, iMulAdd:
+	case iSelect:
 		return []int{i.a, i.b, i.c}
 	}
 	return []int{i.a, i.b}

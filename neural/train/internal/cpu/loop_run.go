@@ -219,8 +219,6 @@ func (l *loop) block(r *run, w *worker, p *parts, part, row, rows, from, col, n 
 			kernel.Comparison(i.code).ApplyRight(b[i.dst], f[i.a], w.scalars[i.b])
 		case iSelect:
 			kernel.Select(f[i.dst], b[i.a], f[i.b], f[i.c])
-		case iMulAdd:
-			kernel.MulAdd(f[i.dst], f[i.a], f[i.b], f[i.c])
 		case iAnd:
 			x, y := b[i.a], b[i.b]
 			for j := range b[i.dst] {

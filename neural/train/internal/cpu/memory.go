@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"sync"
 	"unsafe"
 )
@@ -25,7 +26,10 @@ func (e *MemoryError) Error() string {
 func (e *MemoryError) Is(target error) bool { return target == ErrMemory }
 
 // array is memory for numbers of any type.
-type array struct{ words []uint64 }
+type array struct {
+	words []uint64
+	since int64 // when it was given back
+}
 
 func (a *array) bytes() int64 { return int64(len(a.words)) * 8 }
 
@@ -50,7 +54,12 @@ type heap struct {
 	free       map[int64][]*array // by size
 	live, idle int64              // bytes in use and kept for reuse
 	peak       int64              // most live bytes ever
+	clock      int64              // arrays that were given out
 }
+
+// patience is after how many other arrays one that nobody wanted is dropped. A training step
+// wants some hundreds.
+const patience = 1 << 13
 
 // sizeClass rounds bytes up to one of four sizes for each power of two.
 func sizeClass(n int64) int64 {
@@ -72,6 +81,10 @@ func (h *heap) get(bytes int64, op func() string) (*array, error) {
 	}
 	h.live += size
 	h.peak = max(h.peak, h.live)
+	h.clock++
+	if h.clock%patience == 0 {
+		h.drop(func(a *array) bool { return h.clock-a.since > patience })
+	}
 	if kept := h.free[size]; len(kept) > 0 {
 		a := kept[len(kept)-1]
 		kept[len(kept)-1] = nil
@@ -81,7 +94,7 @@ func (h *heap) get(bytes int64, op func() string) (*array, error) {
 		return a, nil
 	}
 	if h.limit > 0 && h.live+h.idle > h.limit {
-		h.trim()
+		h.drop(func(*array) bool { return true })
 	}
 	h.mu.Unlock()
 	return &array{words: make([]uint64, size/8)}, nil
@@ -96,12 +109,9 @@ func (h *heap) put(a *array) {
 	if h.free == nil {
 		h.free = map[int64][]*array{}
 	}
+	a.since = h.clock
 	h.free[size] = append(h.free[size], a)
 	h.idle += size
-	// What no computation needed at one time is not worth keeping.
-	if h.live+h.idle > h.peak+h.peak/4 {
-		h.trim()
-	}
 }
 
 // lost forgets an array whose owner is gone, while somebody may still look at it.
@@ -111,10 +121,14 @@ func (h *heap) lost(a *array) {
 	h.live -= a.bytes()
 }
 
-// trim drops all that is kept.
-func (h *heap) trim() {
-	clear(h.free)
-	h.idle = 0
+// drop forgets kept arrays.
+func (h *heap) drop(which func(a *array) bool) {
+	for size, kept := range h.free {
+		n := len(kept)
+		kept = slices.DeleteFunc(kept, which)
+		h.idle -= int64(n-len(kept)) * size
+		h.free[size] = kept
+	}
 }
 
 // arrayLen is how many numbers an array has room for.

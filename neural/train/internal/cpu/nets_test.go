@@ -316,3 +316,22 @@ func BenchmarkTrainStep(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkBuild is building and compiling a training step: what a new network of a family
+// costs before its first step, and the random first values.
+func BenchmarkBuild(b *testing.B) {
+	for _, n := range netsOf() {
+		b.Run(n.name, func(b *testing.B) {
+			be, err := cpu.New(1, 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer be.Finalize()
+			began := processorTime()
+			for b.Loop() {
+				newTrainer(b, be, n, 64).g.Finalize()
+			}
+			b.ReportMetric(float64(processorTime()-began)/1e6/float64(b.N), "cpu-ms/build")
+		})
+	}
+}

@@ -25,7 +25,8 @@ var supported = []compute.OpType{
 }
 
 // Identity returns x.
-func (f *Function) Identity(x compute.Value) (compute.Value, error) {
+func (f *Function) Identity(x compute.Value) (v compute.Value, err error) {
+	defer rescue(&err)
 	in, err := f.values(compute.OpTypeIdentity, x)
 	if err != nil {
 		return nil, err
@@ -45,7 +46,8 @@ func (f *Function) OptimizationBarrier(operands ...compute.Value) ([]compute.Val
 }
 
 // SchedulingBarrier returns the operand.
-func (f *Function) SchedulingBarrier(operand compute.Value, dependencies ...compute.Value) (compute.Value, error) {
+func (f *Function) SchedulingBarrier(operand compute.Value, dependencies ...compute.Value) (v compute.Value, err error) {
+	defer rescue(&err)
 	if _, err := f.values(compute.OpTypeSchedulingBarrier, append(slices.Clone(dependencies), operand)...); err != nil {
 		return nil, err
 	}
@@ -53,7 +55,8 @@ func (f *Function) SchedulingBarrier(operand compute.Value, dependencies ...comp
 }
 
 // ConvertDType implements the operation of [compute.StandardOps].
-func (f *Function) ConvertDType(x compute.Value, t dtypes.DType) (compute.Value, error) {
+func (f *Function) ConvertDType(x compute.Value, t dtypes.DType) (v compute.Value, err error) {
+	defer rescue(&err)
 	in, err := f.values(compute.OpTypeConvertDType, x)
 	if err != nil {
 		return nil, err
@@ -65,7 +68,8 @@ func (f *Function) ConvertDType(x compute.Value, t dtypes.DType) (compute.Value,
 }
 
 // Where implements the operation of [compute.StandardOps].
-func (f *Function) Where(cond, onTrue, onFalse compute.Value) (compute.Value, error) {
+func (f *Function) Where(cond, onTrue, onFalse compute.Value) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeWhere
 	in, err := f.values(op, cond, onTrue, onFalse)
 	if err != nil {
@@ -80,7 +84,8 @@ func (f *Function) Where(cond, onTrue, onFalse compute.Value) (compute.Value, er
 }
 
 // Clamp implements the operation of [compute.StandardOps].
-func (f *Function) Clamp(lo, x, hi compute.Value) (compute.Value, error) {
+func (f *Function) Clamp(lo, x, hi compute.Value) (v compute.Value, err error) {
+	defer rescue(&err)
 	atLeast, err := f.Max(x, lo)
 	if err != nil {
 		return nil, err
@@ -89,7 +94,8 @@ func (f *Function) Clamp(lo, x, hi compute.Value) (compute.Value, error) {
 }
 
 // Reshape implements the operation of [compute.StandardOps].
-func (f *Function) Reshape(x compute.Value, dims ...int) (compute.Value, error) {
+func (f *Function) Reshape(x compute.Value, dims ...int) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeReshape
 	in, err := f.values(op, x)
 	if err != nil {
@@ -102,7 +108,8 @@ func (f *Function) Reshape(x compute.Value, dims ...int) (compute.Value, error) 
 }
 
 // BroadcastInDim implements the operation of [compute.StandardOps].
-func (f *Function) BroadcastInDim(x compute.Value, output shapes.Shape, axes []int) (compute.Value, error) {
+func (f *Function) BroadcastInDim(x compute.Value, output shapes.Shape, axes []int) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeBroadcastInDim
 	in, err := f.values(op, x)
 	if err != nil {
@@ -120,7 +127,8 @@ func (f *Function) BroadcastInDim(x compute.Value, output shapes.Shape, axes []i
 }
 
 // Transpose implements the operation of [compute.StandardOps].
-func (f *Function) Transpose(x compute.Value, perm ...int) (compute.Value, error) {
+func (f *Function) Transpose(x compute.Value, perm ...int) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeTranspose
 	in, err := f.values(op, x)
 	if err != nil {
@@ -143,7 +151,8 @@ func checkAxes(op compute.OpType, x *node, axes ...int) error {
 }
 
 // Reverse implements the operation of [compute.StandardOps].
-func (f *Function) Reverse(x compute.Value, axes ...int) (compute.Value, error) {
+func (f *Function) Reverse(x compute.Value, axes ...int) (v compute.Value, err error) {
+	defer rescue(&err)
 	in, err := f.values(compute.OpTypeReverse, x)
 	if err != nil {
 		return nil, err
@@ -155,7 +164,8 @@ func (f *Function) Reverse(x compute.Value, axes ...int) (compute.Value, error) 
 }
 
 // Slice implements the operation of [compute.StandardOps].
-func (f *Function) Slice(x compute.Value, starts, limits, strides []int) (compute.Value, error) {
+func (f *Function) Slice(x compute.Value, starts, limits, strides []int) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeSlice
 	in, err := f.values(op, x)
 	if err != nil {
@@ -176,7 +186,8 @@ func (f *Function) Slice(x compute.Value, starts, limits, strides []int) (comput
 }
 
 // Pad implements the operation of [compute.StandardOps].
-func (f *Function) Pad(x, fill compute.Value, axes ...compute.PadAxis) (compute.Value, error) {
+func (f *Function) Pad(x, fill compute.Value, axes ...compute.PadAxis) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypePad
 	in, err := f.values(op, x, fill)
 	if err != nil {
@@ -192,7 +203,8 @@ func (f *Function) Pad(x, fill compute.Value, axes ...compute.PadAxis) (compute.
 }
 
 // Concatenate implements the operation of [compute.StandardOps].
-func (f *Function) Concatenate(axis int, operands ...compute.Value) (compute.Value, error) {
+func (f *Function) Concatenate(axis int, operands ...compute.Value) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeConcatenate
 	in, err := f.values(op, operands...)
 	if err != nil {
@@ -211,7 +223,8 @@ func (f *Function) Concatenate(axis int, operands ...compute.Value) (compute.Val
 }
 
 // Iota implements the operation of [compute.StandardOps].
-func (f *Function) Iota(shape shapes.Shape, axis int) (compute.Value, error) {
+func (f *Function) Iota(shape shapes.Shape, axis int) (v compute.Value, err error) {
+	defer rescue(&err)
 	if _, err := f.values(compute.OpTypeIota); err != nil {
 		return nil, err
 	}
@@ -227,7 +240,8 @@ func (f *Function) Iota(shape shapes.Shape, axis int) (compute.Value, error) {
 	return f.broadcast(line, shape.Dimensions, []int{axis}), nil
 }
 
-func (f *Function) reduceOp(op compute.OpType, x compute.Value, axes []int) (compute.Value, error) {
+func (f *Function) reduceOp(op compute.OpType, x compute.Value, axes []int) (v compute.Value, err error) {
+	defer rescue(&err)
 	in, err := f.values(op, x)
 	if err != nil {
 		return nil, err
@@ -243,32 +257,38 @@ func (f *Function) reduceOp(op compute.OpType, x compute.Value, axes []int) (com
 }
 
 // ReduceSum implements the operation of [compute.StandardOps].
-func (f *Function) ReduceSum(x compute.Value, axes ...int) (compute.Value, error) {
+func (f *Function) ReduceSum(x compute.Value, axes ...int) (v compute.Value, err error) {
+	defer rescue(&err)
 	return f.reduceOp(compute.OpTypeReduceSum, x, axes)
 }
 
 // ReduceProduct implements the operation of [compute.StandardOps].
-func (f *Function) ReduceProduct(x compute.Value, axes ...int) (compute.Value, error) {
+func (f *Function) ReduceProduct(x compute.Value, axes ...int) (v compute.Value, err error) {
+	defer rescue(&err)
 	return f.reduceOp(compute.OpTypeReduceProduct, x, axes)
 }
 
 // ReduceMax implements the operation of [compute.StandardOps].
-func (f *Function) ReduceMax(x compute.Value, axes ...int) (compute.Value, error) {
+func (f *Function) ReduceMax(x compute.Value, axes ...int) (v compute.Value, err error) {
+	defer rescue(&err)
 	return f.reduceOp(compute.OpTypeReduceMax, x, axes)
 }
 
 // ReduceMin implements the operation of [compute.StandardOps].
-func (f *Function) ReduceMin(x compute.Value, axes ...int) (compute.Value, error) {
+func (f *Function) ReduceMin(x compute.Value, axes ...int) (v compute.Value, err error) {
+	defer rescue(&err)
 	return f.reduceOp(compute.OpTypeReduceMin, x, axes)
 }
 
 // ReduceLogicalAnd implements the operation of [compute.StandardOps].
-func (f *Function) ReduceLogicalAnd(x compute.Value, axes ...int) (compute.Value, error) {
+func (f *Function) ReduceLogicalAnd(x compute.Value, axes ...int) (v compute.Value, err error) {
+	defer rescue(&err)
 	return f.reduceOp(compute.OpTypeReduceLogicalAnd, x, axes)
 }
 
 // ReduceLogicalOr implements the operation of [compute.StandardOps].
-func (f *Function) ReduceLogicalOr(x compute.Value, axes ...int) (compute.Value, error) {
+func (f *Function) ReduceLogicalOr(x compute.Value, axes ...int) (v compute.Value, err error) {
+	defer rescue(&err)
 	return f.reduceOp(compute.OpTypeReduceLogicalOr, x, axes)
 }
 
@@ -286,7 +306,8 @@ func (e extreme) key(b []byte) []byte {
 }
 
 // ArgMinMax implements the operation of [compute.StandardOps].
-func (f *Function) ArgMinMax(x compute.Value, axis int, t dtypes.DType, isMin bool) (compute.Value, error) {
+func (f *Function) ArgMinMax(x compute.Value, axis int, t dtypes.DType, isMin bool) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeArgMinMax
 	in, err := f.values(op, x)
 	if err != nil {
@@ -314,7 +335,8 @@ func (c contraction) key(b []byte) []byte {
 
 // DotGeneral implements the operation of [compute.StandardOps].
 func (f *Function) DotGeneral(lhs compute.Value, lhsSum, lhsBatch []int, rhs compute.Value, rhsSum, rhsBatch []int,
-	config compute.DotGeneralConfig) (compute.Value, error) {
+	config compute.DotGeneralConfig) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeDotGeneral
 	in, err := f.values(op, lhs, rhs)
 	if err != nil {
@@ -371,7 +393,8 @@ func (f *Function) starts(op compute.OpType, x *node, indices []compute.Value) (
 }
 
 // DynamicSlice implements the operation of [compute.StandardOps].
-func (f *Function) DynamicSlice(operand compute.Value, startIndices []compute.Value, sizes []int) (compute.Value, error) {
+func (f *Function) DynamicSlice(operand compute.Value, startIndices []compute.Value, sizes []int) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeDynamicSlice
 	in, err := f.values(op, operand)
 	if err != nil {
@@ -397,7 +420,8 @@ func (f *Function) DynamicSlice(operand compute.Value, startIndices []compute.Va
 }
 
 // DynamicUpdateSlice implements the operation of [compute.StandardOps].
-func (f *Function) DynamicUpdateSlice(operand, update compute.Value, startIndices []compute.Value) (compute.Value, error) {
+func (f *Function) DynamicUpdateSlice(operand, update compute.Value, startIndices []compute.Value) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeDynamicUpdateSlice
 	in, err := f.values(op, operand, update)
 	if err != nil {
@@ -439,7 +463,8 @@ func (g gathering) key(b []byte) []byte {
 
 // Gather implements the operation of [compute.StandardOps].
 func (f *Function) Gather(operand, indices compute.Value, vectorAxis int, offsetAxes, collapsed, startMap, sliceSizes []int,
-	_ bool) (compute.Value, error) {
+	_ bool) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeGather
 	in, err := f.values(op, operand, indices)
 	if err != nil {
@@ -488,7 +513,8 @@ func (s scattering) key(b []byte) []byte {
 }
 
 func (f *Function) scatterOp(op compute.OpType, operand, indices, updates compute.Value, vectorAxis int,
-	window, inserted, toOperand []int) (compute.Value, error) {
+	window, inserted, toOperand []int) (v compute.Value, err error) {
+	defer rescue(&err)
 	in, err := f.values(op, operand, indices, updates)
 	if err != nil {
 		return nil, err
@@ -526,18 +552,21 @@ func (f *Function) scatterOp(op compute.OpType, operand, indices, updates comput
 
 // ScatterSum implements the operation of [compute.StandardOps].
 func (f *Function) ScatterSum(operand, indices, updates compute.Value, vectorAxis int, window, inserted, toOperand []int,
-	_, _ bool) (compute.Value, error) {
+	_, _ bool) (v compute.Value, err error) {
+	defer rescue(&err)
 	return f.scatterOp(compute.OpTypeScatterSum, operand, indices, updates, vectorAxis, window, inserted, toOperand)
 }
 
 // ScatterMax implements the operation of [compute.StandardOps].
 func (f *Function) ScatterMax(operand, indices, updates compute.Value, vectorAxis int, window, inserted, toOperand []int,
-	_, _ bool) (compute.Value, error) {
+	_, _ bool) (v compute.Value, err error) {
+	defer rescue(&err)
 	return f.scatterOp(compute.OpTypeScatterMax, operand, indices, updates, vectorAxis, window, inserted, toOperand)
 }
 
 // ScatterMin implements the operation of [compute.StandardOps].
 func (f *Function) ScatterMin(operand, indices, updates compute.Value, vectorAxis int, window, inserted, toOperand []int,
-	_, _ bool) (compute.Value, error) {
+	_, _ bool) (v compute.Value, err error) {
+	defer rescue(&err)
 	return f.scatterOp(compute.OpTypeScatterMin, operand, indices, updates, vectorAxis, window, inserted, toOperand)
 }

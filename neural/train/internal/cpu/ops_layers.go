@@ -75,7 +75,8 @@ func allOnes(x []int) bool {
 // with stride−1 zeros between its pixels; by the kernel, one whose batch is the channels,
 // whose channels are the batch, and whose kernel is the gradient.
 func (f *Function) ConvGeneral(input, filter compute.Value, axes compute.ConvolveAxesConfig, strides []int, paddings [][2]int,
-	inputDilations, kernelDilations []int, channelGroups, batchGroups int) (compute.Value, error) {
+	inputDilations, kernelDilations []int, channelGroups, batchGroups int) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeConvGeneral
 	in, err := f.values(op, input, filter)
 	if err != nil {
@@ -434,7 +435,8 @@ func flat(dims, out, sizes, strides, low []int) (kernel.Window, bool) {
 
 // ReduceWindow implements the operation of [compute.StandardOps].
 func (f *Function) ReduceWindow(input compute.Value, reduce compute.ReduceOpType, sizes, strides, inputDilations,
-	windowDilations []int, paddings [][2]int) (compute.Value, error) {
+	windowDilations []int, paddings [][2]int) (v compute.Value, err error) {
+	defer rescue(&err)
 	const op = compute.OpTypeReduceWindow
 	in, err := f.values(op, input)
 	if err != nil {
@@ -536,7 +538,8 @@ func (f *Function) padOfWindow(x, fill *node, p pads, dims []int) *node {
 }
 
 func (f *Function) selectAndScatter(op compute.OpType, operand, source compute.Value, sizes, strides []int,
-	paddings [][2]int) (compute.Value, error) {
+	paddings [][2]int) (v compute.Value, err error) {
+	defer rescue(&err)
 	in, err := f.values(op, operand, source)
 	if err != nil {
 		return nil, err
@@ -573,12 +576,14 @@ func (f *Function) selectAndScatter(op compute.OpType, operand, source compute.V
 }
 
 // SelectAndScatterMax implements the operation of [compute.StandardOps].
-func (f *Function) SelectAndScatterMax(operand, source compute.Value, sizes, strides []int, paddings [][2]int) (compute.Value, error) {
+func (f *Function) SelectAndScatterMax(operand, source compute.Value, sizes, strides []int, paddings [][2]int) (v compute.Value, err error) {
+	defer rescue(&err)
 	return f.selectAndScatter(compute.OpTypeSelectAndScatterMax, operand, source, sizes, strides, paddings)
 }
 
 // SelectAndScatterMin implements the operation of [compute.StandardOps].
-func (f *Function) SelectAndScatterMin(operand, source compute.Value, sizes, strides []int, paddings [][2]int) (compute.Value, error) {
+func (f *Function) SelectAndScatterMin(operand, source compute.Value, sizes, strides []int, paddings [][2]int) (v compute.Value, err error) {
+	defer rescue(&err)
 	return f.selectAndScatter(compute.OpTypeSelectAndScatterMin, operand, source, sizes, strides, paddings)
 }
 
@@ -648,7 +653,8 @@ func (n *normalisation) apply(scale, offset, mean, variance *node) *node {
 }
 
 // BatchNormForInference implements the operation of [compute.StandardOps].
-func (f *Function) BatchNormForInference(operand, scale, offset, mean, variance compute.Value, epsilon float32, axis int) (compute.Value, error) {
+func (f *Function) BatchNormForInference(operand, scale, offset, mean, variance compute.Value, epsilon float32, axis int) (v compute.Value, err error) {
+	defer rescue(&err)
 	n, in, err := f.normalisation(compute.OpTypeBatchNormForInference, epsilon, axis, operand, scale, offset, mean, variance)
 	if err != nil {
 		return nil, err
@@ -659,6 +665,7 @@ func (f *Function) BatchNormForInference(operand, scale, offset, mean, variance 
 // BatchNormForTraining implements the operation of [compute.StandardOps].
 func (f *Function) BatchNormForTraining(operand, scale, offset compute.Value, epsilon float32, axis int) (normalised, batchMean,
 	batchVariance compute.Value, err error) {
+	defer rescue(&err)
 	n, in, err := f.normalisation(compute.OpTypeBatchNormForTraining, epsilon, axis, operand, scale, offset)
 	if err != nil {
 		return nil, nil, nil, err
@@ -680,6 +687,7 @@ func (f *Function) BatchNormForTraining(operand, scale, offset compute.Value, ep
 //	dx = scale·rstd·(dy − Σdy/n − x̂·Σ(dy·x̂)/n), dscale = Σ(dy·x̂), doffset = Σdy
 func (f *Function) BatchNormGradient(operand, scale, mean, variance, gradOutput compute.Value, epsilon float32, axis int) (
 	gradOperand, gradScale, gradOffset compute.Value, err error) {
+	defer rescue(&err)
 	n, in, err := f.normalisation(compute.OpTypeBatchNormGradient, epsilon, axis, operand, scale, mean, variance, gradOutput)
 	if err != nil {
 		return nil, nil, nil, err

@@ -98,7 +98,35 @@ func (f *Function) transpose(x *node, perm []int) *node {
 	if v := scalarOf(x); v != nil {
 		return f.broadcast(v, dims, nil)
 	}
+	if y := f.exchanged(x, perm, dims); y != nil {
+		return y
+	}
 	return f.add(compute.OpTypeTranspose, makeShape(x.shape.DType, dims), ints(slices.Clone(perm)), x)
+}
+
+// exchanged returns a transposed product as the product of its operands the other way round,
+// if that is what it is.
+func (f *Function) exchanged(x *node, perm, dims []int) *node {
+	if x.op != compute.OpTypeDotGeneral {
+		return nil
+	}
+	c := x.attr.(contraction)
+	batch := len(c.lhsBatch)
+	lhs := len(x.in[0].dims()) - batch - len(c.lhsSum)
+	rhs := len(x.in[1].dims()) - batch - len(c.rhsSum)
+	for i, p := range perm {
+		want := i
+		switch {
+		case i >= batch+rhs:
+			want = i - rhs
+		case i >= batch:
+			want = i + lhs
+		}
+		if p != want {
+			return nil
+		}
+	}
+	return f.add(x.op, makeShape(x.shape.DType, dims), contraction{c.rhsSum, c.rhsBatch, c.lhsSum, c.lhsBatch}, x.in[1], x.in[0])
 }
 
 // scalarOf returns the scalar that x repeats, or nil.

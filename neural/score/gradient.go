@@ -1,0 +1,401 @@
+package score
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/daedalus-search/daedalus/internal/detmath"
+	"github.com/daedalus-search/daedalus/neural"
+	"github.com/daedalus-search/daedalus/neural/train/engine"
+)
+
+// network puts the network on the device.
+func (c *session) network() (*engine.Net, error) {
+	if c.net != nil {
+		return c.net, nil
+	}
+	d, err := c.s.device()
+	if err != nil {
+		return nil, err
+	}
+	if c.params, err = d.Params(c.g, c.weights()); err != nil {
+		return nil, err
+	}
+	c.net, err = c.params.Net(c.g)
+	return c.net, err
+}
+
+// gradientOf returns the gradient of a batch's loss with the present parameters, and the
+// outputs.
+func (c *session) gradientOf(b *engine.Batch) (neural.Weights, []float32, error) {
+	n, err := c.network()
+	if err != nil {
+		return nil, nil, err
+	}
+	sum, err := c.params.NewGradient()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer sum.Free()
+	s, err := n.Gradient(b, engine.Loss{}, engine.Noise{}, sum)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := sum.Host()
+	return w, s.Outputs, err
+}
+
+// gradient is that of the loss: of classes the mean cross-entropy, of targets the mean
+// squared error.
+func (c *session) gradient() (neural.Weights, error) {
+	if c.grad == nil {
+		w, out, err := c.gradientOf(c.b)
+		if err != nil {
+			return nil, err
+		}
+		c.grad, c.outputs = w, out
+	}
+	return c.grad, nil
+}
+
+// sumLayers adds what f makes of the weights and gradients of layers.
+func (c *session) sumLayers(f func(w, g []float32) float64) (float64, error) {
+	grad, err := c.gradient()
+	if err != nil {
+		return 0, err
+	}
+	sum, any := 0.0, false
+	for _, i := range layers(c.g) {
+		name := weightOf(c.g.Node(i))
+		g := grad[name]
+		any = any || slices.ContainsFunc(g, func(x float32) bool { return x != 0 })
+		sum += f(c.weights()[name], g)
+	}
+	if !any {
+		return 0, undefined("the loss does not depend on any weight")
+	}
+	return sum, nil
+}
+
+func (c *session) gradNorm() (float64, error) {
+	return c.sumLayers(func(_, g []float32) float64 { return math.Sqrt(dot(g, g)) })
+}
+
+func (c *session) snip() (float64, error) {
+	return c.sumLayers(func(w, g []float32) (sum float64) {
+		for i, x := range w {
+			sum += math.Abs(float64(x) * float64(g[i]))
+		}
+		return sum
+	})
+}
+
+func (c *session) plain() (float64, error) { return c.sumLayers(dot) }
+
+func dot(a, b []float32) (sum float64) {
+	for i, x := range a {
+		sum += float64(float64(x) * float64(b[i]))
+	}
+	return sum
+}
+
+// jacobFloor is k of the card's formula and of the released code.
+const jacobFloor = 1e-5
+
+// jacobCov is −Σ(log(λ+k) + 1/(λ+k)) over the eigenvalues λ of the correlations between
+// examples of the gradients of the sum of all outputs by the input. The first sum is a
+// determinant and the second a trace, so no eigenvalue is computed.
+func (c *session) jacobCov() (float64, error) {
+	if c.g.Node(c.g.Inputs()[0]).Op.(neural.Input).Below > 0 {
+		return 0, undefined("the first input is whole numbers, by which there is no gradient")
+	}
+	n, err := c.network()
+	if err != nil {
+		return 0, err
+	}
+	j, err := n.InputGradient(c.b)
+	if err != nil {
+		return 0, err
+	}
+	corr, err := correlations(j, c.b.N)
+	if err != nil {
+		return 0, err
+	}
+	return jacobScore(corr, c.b.N)
+}
+
+// jacobScore is the score of a matrix of correlations, which it overwrites.
+func jacobScore(corr []float64, n int) (float64, error) {
+	for i := range n {
+		corr[i*n+i] += jacobFloor
+	}
+	if !cholesky(corr, n) {
+		return 0, undefined("the correlations of the gradients are not positive definite")
+	}
+	return -logDet(corr, n) - traceInverse(corr, n), nil
+}
+
+// correlations are Pearson's of n rows.
+func correlations(x []float32, n int) ([]float64, error) {
+	each := len(x) / n
+	rows := make([]float64, len(x))
+	for i := range n {
+		row := rows[i*each:][:each]
+		mean, square := 0.0, 0.0
+		for k, v := range x[i*each:][:each] {
+			row[k] = float64(v)
+			mean += row[k]
+		}
+		mean /= float64(each)
+		for k := range row {
+			row[k] -= mean
+			square += float64(row[k] * row[k])
+		}
+		if square-square != 0 {
+			return nil, undefined("a gradient by the input is not finite")
+		}
+		norm := math.Sqrt(square)
+		if norm <= math.Abs(mean)*math.Sqrt(float64(each))*0x1p-40 { // all equal, but for rounding
+			return nil, undefined(fmt.Sprintf("the gradient by the input of example %d is the same everywhere: the outputs do not depend on it, or only on its mean", i+1))
+		}
+		for k := range row {
+			row[k] /= norm
+		}
+	}
+	return gram(rows, n), nil
+}
+
+// gram are the products of n rows.
+func gram(rows []float64, n int) []float64 {
+	each := len(rows) / n
+	m := make([]float64, n*n)
+	for i := range n {
+		a := rows[i*each:][:each]
+		for j := range i + 1 {
+			b := rows[j*each:][:each]
+			sum := 0.0
+			for k, x := range a {
+				sum += float64(x * b[k])
+			}
+			m[i*n+j], m[j*n+i] = sum, sum
+		}
+	}
+	return m
+}
+
+// graspStep is by how much weights are made larger and smaller for the derivative of the
+// gradient. The error is of second order in it.
+const graspStep = 1e-2
+
+// grasp is −wᵀHg. The Hessian is symmetric, so that is −gᵀ(Hw), and Hw is how the gradient
+// changes when all weights of layers grow at one rate: a central difference of two
+// gradients. Along this direction the loss is smooth even where ReLU is not, because it
+// moves no number across 0 that a network without biases has.
+func (c *session) grasp() (float64, error) {
+	g, err := c.gradient()
+	if err != nil {
+		return 0, err
+	}
+	var sides [2]neural.Weights
+	for k, by := range []float32{1 + graspStep, 1 - graspStep} {
+		if sides[k], err = c.gradientAt(by); err != nil {
+			return 0, err
+		}
+	}
+	sum, any := 0.0, false
+	for _, i := range layers(c.g) {
+		name := weightOf(c.g.Node(i))
+		for k, x := range g[name] {
+			any = any || x != 0
+			sum -= float64(float64(x) * (float64(sides[0][name][k]) - float64(sides[1][name][k])))
+		}
+	}
+	if !any {
+		return 0, undefined("the loss does not depend on any weight")
+	}
+	return sum / (2 * graspStep), nil
+}
+
+// gradientAt returns the gradient where the weights of layers are so many times theirs.
+func (c *session) gradientAt(by float32) (neural.Weights, error) {
+	original, scaled := neural.Weights{}, neural.Weights{}
+	for _, i := range layers(c.g) {
+		name := weightOf(c.g.Node(i))
+		original[name] = c.weights()[name]
+		scaled[name] = make([]float32, len(original[name]))
+		for k, x := range original[name] {
+			scaled[name][k] = x * by
+		}
+	}
+	if err := c.params.Load(scaled); err != nil {
+		return nil, err
+	}
+	w, _, err := c.gradientOf(c.b)
+	if back := c.params.Load(original); err == nil {
+		err = back
+	}
+	return w, err
+}
+
+// fisher is Σ ½·mean(Σ a·∂L/∂a)², the inner sum over the places of a channel, the mean
+// over examples, the outer sum over the channels of the results a of all layers.
+//
+// Σ a·∂L/∂a is the gradient by a factor that the channel of one example is multiplied with.
+// So the network is built again with such factors as its first input, and outputs
+// multiplied with the loss's gradient by them.
+func (c *session) fisher() (float64, error) {
+	if _, err := c.gradient(); err != nil {
+		return 0, err
+	}
+	g, w, channels, err := gated(c.g, c.weights())
+	if err != nil {
+		return 0, err
+	}
+	d, err := c.s.device()
+	if err != nil {
+		return 0, err
+	}
+	p, err := d.Params(g, w)
+	if err != nil {
+		return 0, err
+	}
+	n, err := p.Net(g)
+	if err != nil {
+		return 0, err
+	}
+	gates := make([]float32, c.b.N*channels)
+	ones(gates, true)
+	b := &engine.Batch{N: c.b.N, Inputs: slices.Concat([][]float32{gates}, c.b.Inputs, [][]float32{c.lossByOutputs()})}
+	flow, err := n.InputGradient(b)
+	if err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	for _, x := range flow {
+		sum += float64(float64(x)*float64(x)) / float64(2*c.b.N)
+	}
+	if sum == 0 {
+		return 0, undefined("the loss does not depend on the result of any layer")
+	}
+	return sum, nil
+}
+
+// lossByOutputs is the gradient of the loss by the outputs.
+func (c *session) lossByOutputs() []float32 {
+	d := make([]float32, len(c.outputs))
+	if c.b.Targets != nil {
+		for i, y := range c.outputs {
+			d[i] = 2 * (y - c.b.Targets[i]) / float32(len(d))
+		}
+		return d
+	}
+	counted := 0
+	for _, class := range c.b.Classes {
+		if class >= 0 {
+			counted++
+		}
+	}
+	each := len(c.outputs) / len(c.b.Classes)
+	p := make([]float64, each)
+	for i, class := range c.b.Classes {
+		if class < 0 {
+			continue
+		}
+		row := c.outputs[i*each:][:each]
+		top, sum := float64(slices.Max(row)), 0.0
+		for k, y := range row {
+			p[k] = detmath.Exp(float64(y) - top)
+			sum += p[k]
+		}
+		for k := range row {
+			v := p[k] / sum
+			if k == int(class) {
+				v--
+			}
+			d[i*each+k] = float32(v / float64(counted))
+		}
+	}
+	return d
+}
+
+// gated builds a network again with a factor for each channel of every layer's result,
+// the first input, and a factor for each output, the last one. Its nodes have other names.
+func gated(g *neural.Graph, w neural.Weights) (*neural.Graph, neural.Weights, int, error) {
+	channels := 0
+	scored := layers(g)
+	for _, i := range scored {
+		channels += g.Node(i).Shape.Features()
+	}
+	b := neural.NewBuilder(g.Name())
+	gates := b.Input("gates", neural.Shape{max(channels, 1)})
+	weights := neural.Weights{}
+	values := make([]neural.Value, g.Len())
+	at := 0
+	for i, n := range g.Nodes() {
+		var in []neural.Value
+		for _, j := range n.In {
+			in = append(in, values[j])
+		}
+		name := fmt.Sprint("n", i)
+		values[i] = b.Named(name, n.Op, in...)
+		for _, t := range g.Weights(i) {
+			weights[name+t.Name[len(n.Name):]] = w[t.Name]
+		}
+		if slices.Contains(scored, i) {
+			to := at + n.Shape.Features()
+			gate := b.Named(name+"gate", neural.Slice{From: at, To: to}, gates)
+			values[i] = b.Named(name+"gated", neural.Multiply{}, values[i], gate)
+			at = to
+		}
+	}
+	out := g.Outputs()[0]
+	by := b.Input("by", g.Node(out).Shape)
+	gated, err := b.Build(b.Named("out", neural.Multiply{}, values[out], by))
+	return gated, weights, channels, err
+}
+
+// ntk is λmax/λmin of Θ = J·Jᵀ, where J has the gradient of the sum of an example's outputs
+// by the weights of layers as its rows. Statistics of normalisation are those of the whole
+// batch.
+//
+// The gradient by chosen outputs is that of the squared error to targets which differ from
+// the outputs only there.
+func (c *session) ntk() (float64, error) {
+	if c.b.N < 2 {
+		return 0, undefined("the batch has one example")
+	}
+	places := int(c.g.Node(c.g.Outputs()[0]).Shape.Elements())
+	targets := make([]float32, c.b.N*places)
+	b := &engine.Batch{N: c.b.N, Inputs: c.b.Inputs, Targets: targets}
+	_, out, err := c.gradientOf(b)
+	if err != nil {
+		return 0, err
+	}
+	scored := layers(c.g)
+	var rows []float64
+	for i := range c.b.N {
+		copy(targets, out)
+		for k := i * places; k < (i+1)*places; k++ {
+			targets[k] -= float32(len(targets)) / 2
+		}
+		w, _, err := c.gradientOf(b)
+		if err != nil {
+			return 0, err
+		}
+		for _, l := range scored {
+			for _, x := range w[weightOf(c.g.Node(l))] {
+				rows = append(rows, float64(x))
+			}
+		}
+	}
+	if len(rows) == 0 {
+		return 0, undefined("the outputs do not depend on any weight")
+	}
+	v := eigenvalues(gram(rows, c.b.N), c.b.N)
+	most, least := slices.Max(v), slices.Min(v)
+	if !(least > most*float64(c.b.N)*0x1p-22) { // gradients have 24 bits
+		return 0, undefined(fmt.Sprintf("the tangent kernel is singular: eigenvalues from %.3g to %.3g", least, most))
+	}
+	return most / least, nil
+}

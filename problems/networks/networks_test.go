@@ -1,0 +1,258 @@
+package networks_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/daedalus-search/daedalus/neural/data"
+	"github.com/daedalus-search/daedalus/neural/nets"
+	"github.com/daedalus-search/daedalus/neural/train"
+	"github.com/daedalus-search/daedalus/neural/train/engine"
+	"github.com/daedalus-search/daedalus/problem"
+	"github.com/daedalus-search/daedalus/problem/problemtest"
+	"github.com/daedalus-search/daedalus/problems/networks"
+	"github.com/daedalus-search/daedalus/space"
+)
+
+func TestMain(m *testing.M) {
+	train.Main(networks.Handlers())
+	os.Exit(m.Run())
+}
+
+var shapes = data.Source{Images: filepath.Join("..", "..", "examples", "shapes"), Side: 16, Grey: true, Test: 0.2, Valid: 0.2}
+
+func tiny() networks.ImageNets {
+	return networks.ImageNets{Mobile: &nets.MobileSpace{Stem: []int{4, 8}, Stages: []nets.MobileStage{
+		{Widths: []int{8, 12}, Depth: []int{1, 2}, Kernels: []int{3}, Expand: []float64{1, 2}},
+	}}}
+}
+
+func vision(method string) networks.Vision {
+	return networks.Vision{Source: shapes, Networks: tiny(), Training: networks.Training{
+		Method: method, Train: train.Recipe{Epochs: 2, Batch: 12}, Finished: 2, References: []string{"lenet5"}, Calibrate: 48, Threads: 1,
+		Latency: networks.Latency{BudgetMS: 5},
+	}}
+}
+
+func open(t *testing.T, o interface {
+	New() (*networks.Problem, error)
+}) *networks.Problem {
+	t.Helper()
+	p, err := o.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func TestLaws(t *testing.T) {
+	alone := vision("alone")
+	alone.References, alone.Fidelity = nil, "epochs"
+	pixels := vision("alone")
+	pixels.References, pixels.Fidelity, pixels.Latency.Engine = nil, "resolution", "none"
+	kept := vision("bignas")
+	for name, o := range map[string]interface {
+		New() (*networks.Problem, error)
+	}{
+		"supernet": kept, "epochs": alone, "resolution": pixels,
+		"text": networks.Text{
+			Source:   data.Source{Text: filepath.Join("testdata", "rhyme.txt"), Window: 8},
+			Networks: nets.TransformerSpace{Dims: []int{8, 16}, Depth: []int{1, 2}, HeadDim: 4, Heads: []int{1, 2}, Ratios: []float64{1, 2}},
+			Training: networks.Training{Method: "spos", Train: train.Recipe{Epochs: 1, Batch: 8, Optimizer: "adamw"}, Finished: 1, Threads: 1, Latency: networks.Latency{Engine: "none"}},
+		},
+		"table": networks.Tabular{
+			Source: data.Source{Name: "wine"}, Networks: nets.MLPSpace{Depth: []int{1, 2}, Widths: []int{8, 16}},
+			Training: networks.Training{Method: "alone", Fidelity: "data", Train: train.Recipe{Epochs: 0.2, Optimizer: "adamw"}, Finished: 1, Threads: 1, Latency: networks.Latency{Engine: "none"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name != "supernet" {
+				t.Skip("trains networks")
+			}
+			p := open(t, o)
+			p.Keep(filepath.Join(t.TempDir(), "kept"))
+			problemtest.Run(t, p)
+		})
+	}
+}
+
+// What was trained is there for the next process: nothing is trained again, and what is
+// exported is what was measured.
+func TestKeepsWhatItTrained(t *testing.T) {
+	ctx, folder := context.Background(), t.TempDir()
+	p := open(t, vision("bignas"))
+	p.Keep(folder)
+	trained := 0
+	if err := p.Prepare(ctx, func(doing string, done, all int) { trained = max(trained, done) }); err != nil {
+		t.Fatal(err)
+	}
+	if trained == 0 {
+		t.Error("nothing was said about the training of the supernet")
+	}
+	d := p.Space()
+	first := sample(t, d)
+	before, err := p.Evaluate(ctx, first, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Finish(ctx, []space.Design{first}, func(string, int, int) {}); err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	if err := p.Export(&file, first, "onnx"); err != nil {
+		t.Fatal(err)
+	}
+
+	q := open(t, vision("bignas"))
+	q.Keep(folder)
+	if err := q.Prepare(ctx, func(doing string, _, _ int) { t.Errorf("trains again: %s", doing) }); err != nil {
+		t.Fatal(err)
+	}
+	after, err := q.Evaluate(ctx, first, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before["accuracy"] != after["accuracy"] || before["loss"] != after["loss"] {
+		t.Errorf("measures %v, then %v in the next process", before, after)
+	}
+	verified, err := q.Verify(ctx, first)
+	if err != nil || len(verified) != len(q.VerifyMetrics()) {
+		t.Errorf("Verify returns %v (error %v) of a network that was finished before", verified, err)
+	}
+	refs, err := q.References(ctx)
+	if err != nil || len(refs) != 1 || refs[0].Name != "LeNet-5" || !(refs[0].Values["test_accuracy"] > 0) {
+		t.Errorf("References returns %v (error %v)", refs, err)
+	}
+	var again bytes.Buffer
+	if err := q.Export(&again, first, "onnx"); err != nil || !bytes.Equal(file.Bytes(), again.Bytes()) {
+		t.Errorf("the next process exports another file (error %v)", err)
+	}
+}
+
+// A training that is cancelled goes on where it was.
+func TestGoesOn(t *testing.T) {
+	folder := t.TempDir()
+	whole := open(t, vision("bignas"))
+	ctx := context.Background()
+	if err := whole.Prepare(ctx, func(string, int, int) {}); err != nil {
+		t.Fatal(err)
+	}
+	want, err := whole.Evaluate(ctx, sample(t, whole.Space()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	first := open(t, vision("bignas"))
+	first.Keep(folder)
+	cut, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := first.Prepare(cut, func(_ string, done, all int) {
+		if done > all/3 {
+			cancel()
+		}
+	}); err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	second := open(t, vision("bignas"))
+	second.Keep(folder)
+	if err := second.Prepare(ctx, func(string, int, int) {}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := second.Evaluate(ctx, sample(t, second.Space()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got["loss"] != want["loss"] {
+		t.Errorf("an interrupted training ends at the loss %v, an uninterrupted one at %v", got["loss"], want["loss"])
+	}
+}
+
+func sample(t *testing.T, s *space.Space) space.Design {
+	t.Helper()
+	for d := range s.All() {
+		return d
+	}
+	t.Fatal("an empty space")
+	return space.Design{}
+}
+
+func TestMistakes(t *testing.T) {
+	for name, c := range map[string]struct {
+		o interface {
+			New() (*networks.Problem, error)
+		}
+		want string
+	}{
+		"method":     {networks.Vision{Source: shapes, Training: networks.Training{Method: "darts"}}, `"darts"`},
+		"fidelity":   {networks.Vision{Source: shapes, Training: networks.Training{Fidelity: "epochs"}}, "method alone"},
+		"reference":  {networks.Vision{Source: shapes, Training: networks.Training{References: []string{"vgg"}}}, `"vgg"`},
+		"twice":      {networks.Vision{Source: shapes, Training: networks.Training{References: []string{"lenet5", "lenet5"}}}, "twice"},
+		"families":   {networks.Vision{Source: shapes, Networks: networks.ImageNets{Mobile: &nets.MobileSpace{}, Macro: &nets.MacroSpace{}}}, "2 families"},
+		"kind":       {networks.Vision{Source: data.Source{Name: "wine"}}, "want images"},
+		"no folder":  {networks.Vision{Source: data.Source{Images: "nowhere"}}, "nowhere"},
+		"not shared": {networks.Vision{Source: shapes, Networks: networks.ImageNets{NASNet: &nets.NASNetSpace{}}}, "alone"},
+		"recipe":     {networks.Vision{Source: shapes, Training: networks.Training{Train: train.Recipe{Schedule: "sin"}}}, `"sin"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := c.o.New(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// A training that diverges, or needs more memory than there is, fails one design.
+func TestFailures(t *testing.T) {
+	wild := vision("alone")
+	wild.Train.LearningRate, wild.Train.Momentum = 1000, 0.99
+	wild.Train.Epochs = 10
+	_, err := open(t, wild).Evaluate(context.Background(), sample(t, open(t, wild).Space()), nil)
+	if err == nil || !strings.Contains(err.Error(), "diverged") {
+		t.Errorf("a training with the learning rate 1000 returns %v, want that it diverged", err)
+	}
+
+	small := vision("alone")
+	small.MemoryMB = 16
+	p := open(t, small)
+	_, err = p.Evaluate(context.Background(), sample(t, p.Space()), nil)
+	var failure *problem.EvalError
+	if !errors.Is(err, engine.ErrMemory) || !errors.As(err, &failure) || failure.Class != problem.ClassPermanent {
+		t.Errorf("a training within 16 MB returns %v, want that memory is not enough", err)
+	}
+}
+
+func Example() {
+	p, err := networks.Vision{
+		Source: shapes, // a folder with a folder of pictures for each class
+		Networks: networks.ImageNets{Mobile: &nets.MobileSpace{Stem: []int{4}, Stages: []nets.MobileStage{
+			{Widths: []int{8}, Depth: []int{1, 2}, Kernels: []int{3}, Expand: []float64{1, 2}},
+		}}},
+		Training: networks.Training{Method: "alone", Train: train.Recipe{Epochs: 1, Batch: 12}, Latency: networks.Latency{Engine: "none"}},
+	}.New()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+	for d := range p.Space().All() {
+		v, err := p.Evaluate(context.Background(), d, nil)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(p.Label(d), v["params_k"], v["accuracy"] > 0)
+		break
+	}
+	// Output: 16px 4 /2 | plain 8: 1 0.119 true
+}
