@@ -129,15 +129,18 @@ export type Span = 'all' | 'most' | 'front'
 export function spans(c: Loaded): Partial<Record<Span, Range>> {
   const all = extent(c.meta)
   if (c.meta.part !== 'metric') return { all }
+  // What people would use without a search is to be seen too.
+  const known = (store.view.front.references ?? []).map((r) => r.values[c.meta.name]).filter(Number.isFinite)
+  const widen = ([a, b]: Range): Range => [Math.min(a, ...known), Math.max(b, ...known)]
   const front = store.view.front.rows.map((r) => c.x[r]).filter(Number.isFinite)
   const low = front.reduce((a, b) => Math.min(a, b), Infinity)
   const high = front.reduce((a, b) => Math.max(a, b), -Infinity)
   const size = ([a, b]: Range) => (c.meta.log && all[0] > 0 ? Math.log(b / a) : b - a)
-  const most: Range = [Math.min(quantileOf(c, 0.01), low), Math.max(quantileOf(c, 0.99), high)]
+  const [whole, most] = [widen(all), widen([Math.min(quantileOf(c, 0.01), low), Math.max(quantileOf(c, 0.99), high)])]
   return {
-    all,
-    most: most[1] > most[0] && size(all) > 4 * size(most) ? most : undefined,
-    front: high > low && size(all) > 1.5 * size([low, high]) ? room([low, high], false, 0.25) : undefined,
+    all: whole,
+    most: most[1] > most[0] && size(whole) > 4 * size(most) ? most : undefined,
+    front: high > low && size(whole) > 1.5 * size([low, high]) ? room([low, high], false, 0.25) : undefined,
   }
 }
 
