@@ -32,7 +32,7 @@ func TestBuiltin(t *testing.T) {
 		set      *Set
 		perClass int
 		sum      string
-	}{{train, 2000, "TRAIN"}, {test, 1000, "TEST"}} {
+	}{{train, 2000, "0b94658ef22c0e64"}, {test, 1000, "ffd391374f349fcb"}} {
 		if got := sum(c.set); got != c.sum {
 			t.Errorf("%v has the sum %s, want %s", c.set, got, c.sum)
 		}

@@ -36,8 +36,8 @@ type compiler struct {
 	o       Options
 	batch   int
 	pool    *kernel.Pool
-	live    []bool    // nodes that something needs
-	pinned  []bool    // outputs and what is kept
+	live    []bool // nodes that something needs
+	pinned  []bool // outputs and what is kept
 	watched []bool
 	norms   map[int][2][]float32
 	readers [][]int   // live ones

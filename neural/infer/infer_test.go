@@ -277,3 +277,106 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// What is watched during a run is what is kept by another; statistics of a batch are those
+// of what normalisation was given.
+func TestWatch(t *testing.T) {
+	for i := range uint64(60) {
+		r := rng.New(5, "watch", i)
+		g, err := randnet.New(r, 3+r.IntN(20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := randnet.Weights(r, g)
+		const batch = 3
+		all := make([]int, g.Len())
+		for k := range all {
+			all[k] = k
+		}
+		seen := map[int][]float32{}
+		watching, err := infer.Compile(g, w, infer.Options{Batch: batch, BatchStatistics: true, Watched: all, Watch: func(node int, x []float32) {
+			if seen[node] != nil {
+				t.Errorf("node %d is seen twice", node)
+			}
+			seen[node] = slices.Clone(x)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keeping, err := infer.Compile(g, w, infer.Options{Batch: batch, BatchStatistics: true, KeepAll: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inputs := make([][]float32, len(g.Inputs()))
+		for range batch {
+			for k, v := range randnet.Inputs(r, g) {
+				for _, x := range v {
+					inputs[k] = append(inputs[k], float32(x))
+				}
+			}
+		}
+		if _, err := watching.Run(inputs...); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := keeping.Run(inputs...); err != nil {
+			t.Fatal(err)
+		}
+		live := map[int]bool{}
+		for _, k := range g.Outputs() {
+			live[k] = true
+		}
+		for k := g.Len() - 1; k >= 0; k-- {
+			for _, j := range g.Node(k).In {
+				live[j] = live[j] || live[k]
+			}
+		}
+		for k, n := range g.Nodes() {
+			if _, input := n.Op.(neural.Input); input || !live[k] {
+				if seen[k] != nil && !input {
+					t.Errorf("network %d: node %q is seen, which no output needs", i, n.Name)
+				}
+				continue
+			}
+			want, err := keeping.Trace(n.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(seen[k]) != len(want[0]) {
+				t.Fatalf("network %d: node %q: found %d numbers, want %d", i, n.Name, len(seen[k]), len(want[0]))
+			}
+			features, each := n.Shape.Features(), int(n.Shape.Elements())
+			sums, squares := make([]float64, features), make([]float64, features)
+			for at, x := range want[0] {
+				from, c := at, at%features
+				if n.Shape.Image() {
+					pixels := each / features
+					c = at % each / pixels
+					from = at/each*each + at%pixels*features + c
+				}
+				if seen[k][from] != x {
+					t.Fatalf("network %d: node %q: found %g as number %d, want %g", i, n.Name, seen[k][from], at, x)
+				}
+				sums[c] += float64(x)
+				squares[c] += float64(x) * float64(x)
+			}
+			for reader, m := range g.Nodes() {
+				if _, ok := m.Op.(neural.BatchNorm); !ok || !live[reader] || m.In[0] != k {
+					continue
+				}
+				mean, variance := watching.BatchStatistics(reader)
+				rows := float64(batch*each) / float64(features)
+				for c := range features {
+					a := sums[c] / rows
+					b := squares[c]/rows - a*a
+					if math.Abs(float64(mean[c])-a) > 1e-4*(1+math.Abs(a)) || math.Abs(float64(variance[c])-b) > 1e-4*(1+a*a+b) {
+						t.Errorf("network %d: node %q: found mean %g and variance %g of feature %d, want %g and %g", i, m.Name, mean[c], variance[c], c, a, b)
+					}
+				}
+			}
+		}
+	}
+	g := families(t)["lenet"]
+	if _, err := infer.Compile(g, g.Initial(rng.New(1, "w", 0)), infer.Options{Watch: func(int, []float32) {}, Watched: []int{g.Len()}}); err == nil || !strings.Contains(err.Error(), "to watch") {
+		t.Errorf("found %v, want that there is no such node", err)
+	}
+}

@@ -194,7 +194,7 @@ func (c *compiler) same(i int, x *buffer) { c.values[i] = x }
 // onlyMixed reports whether every reader of a vector is a linear operator, which can
 // have its weight in the vector's order.
 func (c *compiler) onlyMixed(i int) bool {
-	if c.pinned[i] {
+	if c.pinned[i] || c.watched[i] {
 		return false
 	}
 	for _, k := range c.readers[i] {
@@ -251,7 +251,7 @@ func (c *compiler) mix(i, end int) error {
 	}
 	var e kernel.Epilogue
 	var residual *buffer
-	shifted := bias != nil
+	shifted, scaled := bias != nil, false
 	for at := i; at != end; {
 		next := c.readers[at][0]
 		n := c.g.Node(next)
@@ -268,7 +268,7 @@ func (c *compiler) mix(i, end int) error {
 				factor[k] = f
 				summand[k] = (summand[k]-float64(mean[k]))*f + shift
 			}
-			shifted = true
+			shifted, scaled = true, true
 		case neural.Add:
 			other := n.In[0]
 			if other == at {
@@ -307,11 +307,10 @@ func (c *compiler) mix(i, end int) error {
 			Top: f.Pad.Sides(f.Kernel, f.Dilation), Left: f.Pad.Sides(f.KernelWide, f.Dilation), OutH: shape[1], OutW: shape[2], Groups: f.Groups,
 		}
 		turned := make([]float32, len(w))
-		for k := range out {
-			for ch := range in {
-				for t := range f.Kernel * f.KernelWide {
-					turned[(t*in+ch)*out+k] = float32(float64(w[(k*in+ch)*f.Kernel*f.KernelWide+t]) * factor[k])
-				}
+		kernel.Permute(nil, turned, w, []int{out, in, f.Kernel * f.KernelWide}, []int{2, 1, 0})
+		if scaled {
+			for k, x := range turned {
+				turned[k] = float32(float64(x) * factor[k%out])
 			}
 		}
 		filter := kernel.NewFilter(conv, turned)
@@ -321,7 +320,7 @@ func (c *compiler) mix(i, end int) error {
 		run = func() { filter.Forward(p, to.data, x.data, &e) }
 	case neural.Linear:
 		features, rows := s.Features(), c.batch*int(s.Places())
-		scaled := make([]float32, len(w))
+		turned := make([]float32, len(w))
 		pixels := 1
 		if c.turned[node.In[0]] {
 			image := c.image(node.In[0])
@@ -329,14 +328,14 @@ func (c *compiler) mix(i, end int) error {
 		}
 		channels := features / pixels
 		for k := range out {
-			row := scaled[k*features:][:features]
+			row := turned[k*features:][:features]
 			for ch := range channels {
 				for q := range pixels {
 					row[q*channels+ch] = float32(float64(w[k*features+ch*pixels+q]) * factor[k])
 				}
 			}
 		}
-		matrix := kernel.NewMatrix(features, out, scaled, true)
+		matrix := kernel.NewMatrix(features, out, turned, true)
 		kind = "matmul"
 		run = func() { matrix.Mul(p, to.data, rows, x.data, &e) }
 	}

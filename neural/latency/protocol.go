@@ -44,7 +44,9 @@ type Protocol struct {
 	Sample     time.Duration // that a sample lasts at least; 0 means 100 µs
 	Threads    int           // that a network runs on; 0 means 1. With more, time is what passes, and nothing is pinned
 	Seed       uint64        // of the order in the rounds
-	Clock      Clock         // the zero Clock means [SystemClock]
+	Clock      Clock         // the zero Clock means [SystemClock]; by another, nothing is pinned
+
+	pin bool
 }
 
 // A Clock tells time. Its functions return how much has passed since some moment.
@@ -124,6 +126,7 @@ func (p Protocol) full(targets int) (Protocol, error) {
 	}
 	if p.Clock.Wall == nil {
 		p.Clock = SystemClock()
+		p.pin = p.Threads == 1
 	}
 	if p.Threads > 1 {
 		p.Clock.Busy = nil
@@ -181,7 +184,7 @@ func (p Protocol) Measure(ctx context.Context, reference Target, targets ...Targ
 		defer close(finished)
 		runtime.LockOSThread()
 		report.Processor = -1
-		if p.Threads == 1 {
+		if p.pin {
 			processor, restore := pin(p.Clock.Wall)
 			report.Processor = processor
 			defer func() {

@@ -112,9 +112,9 @@ var machines = map[string]func(r *rand.Rand) *machine{
 // On whatever machine the interval has the median in it as often as it says, and a
 // network that settled is within the precision.
 func TestIntervalsHold(t *testing.T) {
-	trials := 60
+	trials := 30
 	if testing.Short() {
-		trials = 20
+		trials = 8
 	}
 	for name, make := range machines {
 		for _, precision := range []float64{0.02, 0.005} {

@@ -172,17 +172,19 @@ func (c *session) zen() (float64, error) {
 	}
 	defer net.Close()
 	var x, noisy [][]float32
+	used := live(g)
 	for k, i := range g.Inputs() {
 		n := g.Node(i)
-		if n.Op.(neural.Input).Below > 0 {
+		whole := n.Op.(neural.Input).Below > 0
+		if whole && used[i] {
 			return 0, undefined("inputs are whole numbers, to which no noise can be added")
 		}
 		a, b := make([]float32, batch*int(n.Shape.Elements())), make([]float32, batch*int(n.Shape.Elements()))
-		r := rng.New(c.s.o.Seed, fmt.Sprint("score/zen/", k), c.repeat)
-		normals(a, 1, r)
-		normals(b, zenNoise, r)
-		for j := range b {
-			b[j] += a[j]
+		if !whole {
+			r := rng.New(c.s.o.Seed, fmt.Sprint("score/zen/", k), c.repeat)
+			normals(a, 1, r)
+			normals(b, zenNoise, r)
+			kernel.Add.Apply(b, b, a)
 		}
 		x, noisy = append(x, a), append(noisy, b)
 	}
@@ -192,7 +194,7 @@ func (c *session) zen() (float64, error) {
 	before := make([]float32, len(now))
 	copy(before, now)
 	scale := 0.0
-	for i, ok := range live(g) {
+	for i, ok := range used {
 		_, variance := net.BatchStatistics(i)
 		if !ok || variance == nil {
 			continue

@@ -245,6 +245,9 @@ func (c *session) gradientAt(by float32) (neural.Weights, error) {
 // So the network is built again with such factors as its first input, and outputs
 // multiplied with the loss's gradient by them.
 func (c *session) fisher() (float64, error) {
+	if layers(c.g) == nil {
+		return 0, undefined("the network has no convolution or linear operator")
+	}
 	if _, err := c.gradient(); err != nil {
 		return 0, err
 	}
@@ -328,7 +331,7 @@ func gated(g *neural.Graph, w neural.Weights) (*neural.Graph, neural.Weights, in
 		channels += g.Node(i).Shape.Features()
 	}
 	b := neural.NewBuilder(g.Name())
-	gates := b.Input("gates", neural.Shape{max(channels, 1)})
+	gates := b.Input("gates", neural.Shape{channels})
 	weights := neural.Weights{}
 	values := make([]neural.Value, g.Len())
 	at := 0

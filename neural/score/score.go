@@ -42,10 +42,10 @@ type Cost uint8
 
 // The costs, the cheapest first.
 const (
-	Counted Cost = iota // from the graph alone
-	Forward             // one or two computations of the outputs
-	Backward            // one or two gradients
-	Many                // a gradient for each example
+	Counted  Cost = iota // from the graph alone
+	Forward              // one or two computations of the outputs
+	Backward             // one or two gradients
+	Many                 // a gradient for each example
 )
 
 func (c Cost) String() string {

@@ -53,9 +53,12 @@ func (f flow) scaled() flow {
 	return f
 }
 
-// at returns a copy of the numbers times 2^(f.exp−exp); exp must not be far below f.exp,
-// unless they are 0.
+// at returns the numbers times 2^(f.exp−exp), which are not to be changed; exp must not be
+// far below f.exp, unless they are 0.
 func (f flow) at(exp int) []float32 {
+	if exp == f.exp {
+		return f.x
+	}
 	by := float32(math.Ldexp(1, min(f.exp-exp, 100)))
 	x := make([]float32, len(f.x))
 	for i, v := range f.x {

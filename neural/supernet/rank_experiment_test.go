@@ -202,8 +202,8 @@ func TestExperimentBigNAS(t *testing.T) {
 	learn, valid := fashion(t, 9000, 28, 2./3)
 	s := must(New(must(nets.MiniOFA().New())))
 	dev := device(t)
-	const passes = 40.0 // epochs of single networks
-	paths := train.Recipe{Epochs: passes, Batch: 32, LearningRate: 0.05, WeightDecay: 1e-4}
+	const passes = 120.0 // epochs of single networks
+	paths := train.Recipe{Epochs: passes, Batch: 32, LearningRate: 0.05, WeightDecay: 1e-4, Augment: []string{"crop 2"}}
 	sandwich := paths
 	sandwich.Epochs, sandwich.Schedule = passes/4, "exponential"
 	cosine := sandwich
@@ -214,16 +214,16 @@ func TestExperimentBigNAS(t *testing.T) {
 		residual bool
 	}{
 		{"SPOS", SPOS(paths), false},
-		{"BigNAS", BigNAS(sandwich), true},
 		{"BigNAS, cosine", BigNAS(cosine), true},
 		{"without distillation", []Phase{{Sampler: Sandwich{}, Recipe: cosine}}, true},
 		{"without the smallest", []Phase{{Sampler: withLargest{3}, Teaching: InPlace, Recipe: cosine}}, true},
+		{"BigNAS, exponential", BigNAS(sandwich), true},
 	}
 	var between []space.Design
 	for i := range 30 {
 		between = append(between, must(s.Space().Sample(rng.New(5, "between", uint64(i)))))
 	}
-	const seeds = 2
+	const seeds = 1
 	results := map[string][3][]float64{}
 	for seed := range uint64(seeds) {
 		for _, m := range methods {
@@ -264,7 +264,7 @@ func TestExperimentShrinking(t *testing.T) {
 	s := must(New(must(nets.MiniOFA().New())))
 	dev := device(t)
 	recipe := func(epochs, rate float64) train.Recipe {
-		return train.Recipe{Epochs: epochs, Batch: 32, LearningRate: rate, WeightDecay: 3e-5}
+		return train.Recipe{Epochs: epochs, Batch: 32, LearningRate: rate, WeightDecay: 3e-5, Augment: []string{"crop 2"}}
 	}
 	var between []space.Design
 	for i := range 30 {
@@ -279,7 +279,7 @@ func TestExperimentShrinking(t *testing.T) {
 		smallest, largest = 100*must(e.Evaluate(t.Context(), s.Smallest())).Accuracy, 100*must(e.Evaluate(t.Context(), s.Largest())).Accuracy
 		return smallest, largest, mean, got
 	}
-	shrink := miniShrinking(recipe(6, 0.05), recipe(3, 0.02), recipe(3, 0.02), recipe(3, 0.02))
+	shrink := miniShrinking(recipe(20, 0.05), recipe(10, 0.03), recipe(10, 0.03), recipe(10, 0.03))
 	shrink.Seed = 1
 	phases := must(shrink.Phases(s))
 	small, large, mean, got := measure("shrinking", phases, nil)
@@ -295,7 +295,7 @@ func TestExperimentShrinking(t *testing.T) {
 	}
 	small2, large2, mean2, _ := measure("at once", once, nil)
 	t.Logf("all dimensions at once: smallest %.2f, largest %.2f, mean of 30 %.2f (%v)", small2, large2, mean2, time.Since(start).Round(time.Second))
-	alone := must(s.Alone(t.Context(), train.Job{Device: dev, Train: learn, Valid: valid, Recipe: recipe(15, 0.05)})(s.Smallest()))
+	alone := must(s.Alone(t.Context(), train.Job{Device: dev, Train: learn, Valid: valid, Recipe: recipe(50, 0.05)})(s.Smallest()))
 	t.Logf("smallest alone: %.2f (%v)", alone, time.Since(start).Round(time.Second))
 	for what, ok := range map[string]bool{
 		"the largest network loses less than a point":                  large > before-1,

@@ -375,7 +375,11 @@ func (b *bench) weightsOf(ctx context.Context, r request) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.judge == nil {
+	if b.supernet != nil {
+		if err := b.prepare(ctx, func(told) error { return nil }); err != nil {
+			return nil, err
+		}
+	} else {
 		path := b.path("trained", d.Hash().String()+".weights")
 		if path == "" {
 			return nil, nil
@@ -461,24 +465,15 @@ func (b *bench) finish(ctx context.Context, r request, tell func(told) error) (a
 	return a, nil
 }
 
-// whole is the recipe for a network that starts from nothing: it sees as many images as
-// all networks of the supernet's training together, and a finished network besides.
+// whole is the recipe for a network that starts from nothing: that of the search, for as
+// many epochs as the weights of a finished network were trained.
 func (b *bench) whole() train.Recipe {
 	t := b.q.Training
 	r := t.Train
 	r.Seed += t.Seed
-	if b.supernet == nil {
-		return r
-	}
-	if t.Method == "bignas" {
-		r.Epochs *= sandwich
-	}
 	r.Epochs += t.Finish.Epochs
 	return r
 }
-
-// sandwich is how many networks a step of the sandwich rule trains.
-const sandwich = 4
 
 // trained is what is kept of a network beside its weights.
 type trained struct {

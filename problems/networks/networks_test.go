@@ -10,7 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/daedalus-search/daedalus/internal/rng"
+	"github.com/daedalus-search/daedalus/neural"
 	"github.com/daedalus-search/daedalus/neural/data"
+	"github.com/daedalus-search/daedalus/neural/infer"
+	"github.com/daedalus-search/daedalus/neural/latency/ort"
 	"github.com/daedalus-search/daedalus/neural/nets"
 	"github.com/daedalus-search/daedalus/neural/train"
 	"github.com/daedalus-search/daedalus/neural/train/engine"
@@ -175,6 +179,66 @@ func TestGoesOn(t *testing.T) {
 	}
 	if got["loss"] != want["loss"] {
 		t.Errorf("an interrupted training ends at the loss %v, an uninterrupted one at %v", got["loss"], want["loss"])
+	}
+}
+
+// ONNX Runtime computes of an exported network what our inference does.
+func TestExportedRuns(t *testing.T) {
+	if os.Getenv("DAEDALUS_ONNXRUNTIME") == "" {
+		t.Skip("set DAEDALUS_ONNXRUNTIME to the shared library of ONNX Runtime; `pip install onnxruntime` has one")
+	}
+	rt, err := ort.Open("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, vision("bignas"))
+	p.Keep(t.TempDir())
+	r := rng.New(1, "exported", 0)
+	for range 4 {
+		d, err := p.Space().Sample(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var file, text bytes.Buffer
+		if err := errors.Join(p.Export(&file, d, "onnx"), p.Export(&text, d, "json")); err != nil {
+			t.Fatal(err)
+		}
+		s, err := rt.Session(file.Bytes(), ort.Options{Batch: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := neural.Parse(text.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := p.Weights(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := infer.Compile(g, w, infer.Options{Batch: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		images := make([]float32, 3*16*16)
+		for i := range images {
+			images[i] = float32(4*r.Float64() - 2)
+		}
+		got, err := s.Run([][]float32{images})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := n.Run(images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, x := range want[0] {
+			if diff := got[0][i] - x; diff > 1e-4 || diff < -1e-4 {
+				t.Errorf("%s: ONNX Runtime computes %v as number %d, our inference %v", p.Label(d), got[0][i], i, x)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ type Training struct {
 	Finish *train.Recipe `yaml:"finish" doc:"how the chosen networks are trained on at the end, from the weights they have; by default as train, for a third of its epochs and from a fifth of its learning rate"`
 
 	Finished   int      `yaml:"finished" default:"8" min:"-1" max:"1000" doc:"how many networks of the front are trained on at the end, evenly along it; -1: none"` // 0 means 8
-	References []string `yaml:"references" doc:"networks designed by hand that are trained at the end by the same recipe on as many images, to compare with: lenet5, resnet, mobilenet"`
+	References []string `yaml:"references" doc:"networks designed by hand that are trained at the end by the same recipe, for as many epochs as the supernet and a finished network together, to compare with: lenet5, resnet, mobilenet"`
 
 	Fidelity  string `yaml:"fidelity" default:"none" oneof:"none epochs data resolution" doc:"what an evaluation with part of the effort has less of, if each network is trained alone"` // "" means none
 	Calibrate int    `yaml:"calibrate" default:"1024" min:"1" max:"1000000" doc:"training examples from which each network's batch normalisations take their statistics"`                // 0 means 1024
@@ -73,7 +73,7 @@ func outlineOf(s *data.Set) outline {
 // Vision is the question for images, by default those of Fashion-MNIST.
 type Vision struct {
 	data.Source
-	Networks ImageNets `yaml:"networks" doc:"what may be built: one of these; by default mobile"`
+	Networks ImageNets `yaml:"networks" doc:"what may be built: one of these; by default small elastic mobile networks, of one kind of layer a stage"`
 	Training
 }
 
@@ -88,6 +88,23 @@ type ImageNets struct {
 	Transformer *nets.TransformerSpace `yaml:"transformer" doc:"elastic vision transformers with softmax and linear attention"`
 }
 
+// edge is what is searched unless something else is asked for: small elastic networks
+// that share weights well. Stages are of one kind, what follows a stage does not depend on
+// how deep it is, and the largest network has all weights there are, so that the sandwich
+// rule trains them all in every step.
+func edge() *nets.MobileSpace {
+	inverted := func(depth int, widths ...int) nets.MobileStage {
+		return nets.MobileStage{Kinds: []string{"inverted"}, Widths: widths, Depth: []int{1, depth}, Kernels: []int{3, 5}, Expand: []float64{1, 2, 4}, Stride: 2}
+	}
+	return &nets.MobileSpace{
+		Stem: []int{8, 16}, Reduce: []string{"pool"}, Places: []string{"flatten"}, Mix: []int{0},
+		Stages: []nets.MobileStage{
+			{Kinds: []string{"plain"}, Widths: []int{8, 12, 16}, Depth: []int{1, 1}, PlainKernels: []int{3}, Stride: 1},
+			inverted(3, 16, 24, 32), inverted(2, 32, 48, 64),
+		},
+	}
+}
+
 // family builds the one that is given.
 func (n ImageNets) family(o outline, side int) (nets.Family, error) {
 	image := o.image
@@ -98,7 +115,7 @@ func (n ImageNets) family(o outline, side int) (nets.Family, error) {
 	var errs []error
 	add := func(f nets.Family, err error) { out, errs = append(out, f), append(errs, err) }
 	if n == (ImageNets{}) {
-		n.Mobile = new(nets.MobileSpace)
+		n.Mobile = edge()
 	}
 	if n.Mobile != nil {
 		x := *n.Mobile

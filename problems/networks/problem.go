@@ -258,7 +258,7 @@ func (p *Problem) Export(w io.Writer, d space.Design, format string) error {
 	case "json":
 		return g.Write(w)
 	case "onnx":
-		weights, err := p.weights(d)
+		weights, err := p.Weights(d)
 		if err != nil {
 			return err
 		}
@@ -267,8 +267,9 @@ func (p *Problem) Export(w io.Writer, d space.Design, format string) error {
 	return fmt.Errorf("networks: found the format %q, want onnx or json", format)
 }
 
-// weights returns the best weights there are of a network.
-func (p *Problem) weights(d space.Design) (neural.Weights, error) {
+// Weights returns the best weights there are of a network: finished, or those of the
+// supernet, which is trained first if need be, or else of its evaluation.
+func (p *Problem) Weights(d space.Design) (neural.Weights, error) {
 	if path := p.kept("finished", d.Hash().String()+".weights"); path != "" {
 		if file, err := os.ReadFile(path); err == nil {
 			return train.ReadWeights(file)

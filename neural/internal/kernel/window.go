@@ -108,9 +108,28 @@ func (o *Window) SumForward(p *Pool, dst, x []float32) {
 	o.rows(p, func(lo, hi int) { o.sumRows(dst, x, lo, hi) })
 }
 
+// side returns the windows of a row whose column s is inside, where windows move by one
+// column, and the column of the image that the first of them covers with it.
+func (o *Window) side(s int) (q0, q1, w int) {
+	q0 = max(o.Left-s, 0)
+	return q0, min(o.W+o.Left-s, o.OutW), q0 - o.Left + s
+}
+
 func (o *Window) sumRows(dst, x []float32, lo, hi int) {
 	for i := lo; i < hi; i++ {
 		n, y := i/o.OutH, i%o.OutH
+		if o.StrideW == 1 { // whole rows at a time, in the same order
+			clear(dst[i*o.OutW*o.C:][:o.OutW*o.C])
+			h0, h1, _, _ := o.inside(y, 0)
+			for h := h0; h < h1; h++ {
+				for s := range o.S {
+					if q0, q1, w := o.side(s); q0 < q1 {
+						addTo(dst[(i*o.OutW+q0)*o.C:][:(q1-q0)*o.C], x[((n*o.H+h)*o.W+w)*o.C:])
+					}
+				}
+			}
+			continue
+		}
 		for q := range o.OutW {
 			to := dst[(i*o.OutW+q)*o.C:][:o.C]
 			clear(to)
@@ -132,6 +151,17 @@ func (o *Window) SumBackward(p *Pool, dx, dy []float32) {
 			grad := dx[n*o.H*o.W*o.C:][:o.H*o.W*o.C]
 			clear(grad)
 			for y := range o.OutH {
+				if o.StrideW == 1 { // whole rows at a time, in the same order
+					h0, h1, _, _ := o.inside(y, 0)
+					for h := h0; h < h1; h++ {
+						for s := o.S - 1; s >= 0; s-- {
+							if q0, q1, w := o.side(s); q0 < q1 {
+								addTo(grad[(h*o.W+w)*o.C:][:(q1-q0)*o.C], dy[((n*o.OutH+y)*o.OutW+q0)*o.C:])
+							}
+						}
+					}
+					continue
+				}
 				for q := range o.OutW {
 					from := dy[((n*o.OutH+y)*o.OutW+q)*o.C:][:o.C]
 					h0, h1, w0, w1 := o.inside(y, q)

@@ -19,6 +19,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
+	"sync"
 )
 
 const magic = "DGREY1\n"
@@ -59,6 +61,10 @@ const (
 	unit = 64
 )
 
+// group is the number of images that are coded on their own, so that several cores can
+// read a file. Each group learns anew, which costs about 20 kB.
+const group = 10_000
+
 // Encode writes images with the weights of [Fit].
 func Encode(m *Images, weights []int8) ([]byte, error) {
 	if err := m.check(); err != nil {
@@ -67,51 +73,97 @@ func Encode(m *Images, weights []int8) ([]byte, error) {
 	if len(weights) != m.Classes*m.Height*m.Width*taps {
 		return nil, fmt.Errorf("grey: found %d weights, want %d", len(weights), m.Classes*m.Height*m.Width*taps)
 	}
-	head := []byte(magic)
+	file := []byte(magic)
 	for _, n := range []int{m.Height, m.Width, m.Classes, len(m.Labels)} {
-		head = binary.AppendUvarint(head, uint64(n))
+		file = binary.AppendUvarint(file, uint64(n))
 	}
-	head = binary.LittleEndian.AppendUint32(head, crc32.ChecksumIEEE(m.Pixels))
-	c := newCodec(m, weights)
-	c.high = ^uint64(0)
-	c.run()
-	return binary.BigEndian.AppendUint64(append(head, c.out...), c.high), nil
+	file = binary.LittleEndian.AppendUint32(file, crc32.ChecksumIEEE(m.Pixels))
+	c := newCodec(m, slices.Clone(weights))
+	c.codeWeights()
+	blocks := [][]byte{c.end()}
+	for at := 0; at < len(m.Labels); at += group {
+		c := newCodec(m.part(at), weights)
+		c.codeImages()
+		blocks = append(blocks, c.end())
+	}
+	for _, b := range blocks {
+		file = binary.AppendUvarint(file, uint64(len(b)))
+	}
+	return append(file, slices.Concat(blocks...)...), nil
+}
+
+// part returns the group of images that starts at one.
+func (m *Images) part(at int) *Images {
+	end := min(at+group, len(m.Labels))
+	size := m.Height * m.Width
+	p := *m
+	p.Pixels, p.Labels = m.Pixels[at*size:end*size:end*size], m.Labels[at:end:end]
+	return &p
 }
 
 var errCut = errors.New("grey: the file is cut off or damaged")
 
-// Decode reads what [Encode] wrote.
+// Decode reads what [Encode] wrote, groups of images at the same time.
 func Decode(file []byte) (*Images, error) {
 	rest, ok := bytes.CutPrefix(file, []byte(magic))
 	if !ok {
 		return nil, fmt.Errorf("grey: found another kind of file, want one that starts with %q", magic)
 	}
-	var n [4]int
-	for i := range n {
+	number := func() int {
 		x, k := binary.Uvarint(rest)
 		if k <= 0 || x > maxPixels {
-			return nil, errCut
+			rest, ok = nil, false
+			return 0
 		}
-		n[i], rest = int(x), rest[k:]
+		rest = rest[k:]
+		return int(x)
 	}
-	if len(rest) < 8 {
+	m := &Images{Height: number(), Width: number(), Classes: number()}
+	n := number()
+	if !ok || len(rest) < 4 {
 		return nil, errCut
 	}
-	sum := binary.LittleEndian.Uint32(rest)
-	m := &Images{Height: n[0], Width: n[1], Classes: n[2]}
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	// An image takes a bit at the least, whatever the header says; so does a weight.
-	if n[3] > maxPixels/(n[0]*n[1]) || n[3]/64 > len(rest) || n[0]*n[1]*n[2]/64 > len(rest) {
+	size := m.Height * m.Width
+	// A header that promises what the file cannot hold takes no memory: an image, and a
+	// place of a class, take a few bits at the least.
+	if n > maxPixels/size || n/64 > len(rest) || m.Classes*size/64 > len(rest) {
 		return nil, errCut
 	}
-	m.Pixels, m.Labels = make([]uint8, n[3]*n[0]*n[1]), make([]uint8, n[3])
-	c := newCodec(m, make([]int8, n[2]*n[0]*n[1]*taps))
-	c.reading, c.in, c.high = true, rest[4:], ^uint64(0)
-	c.code = c.word()<<32 | c.word()
-	c.run()
-	if c.over > 0 || crc32.ChecksumIEEE(m.Pixels) != sum {
+	sum := binary.LittleEndian.Uint32(rest)
+	rest = rest[4:]
+	lengths := make([]int, 1+(n+group-1)/group)
+	total := 0
+	for i := range lengths {
+		lengths[i] = number()
+		total += lengths[i]
+	}
+	if !ok || total != len(rest) {
+		return nil, errCut
+	}
+	m.Pixels, m.Labels = make([]uint8, n*size), make([]uint8, n)
+	weights := make([]int8, m.Classes*size*taps)
+	c := newCodec(m, weights)
+	c.begin(rest[:lengths[0]])
+	c.codeWeights()
+	bad := make([]bool, len(lengths))
+	bad[0] = c.over > 0
+	rest = rest[lengths[0]:]
+	var groups sync.WaitGroup
+	for i, length := range lengths[1:] {
+		block := rest[:length]
+		rest = rest[length:]
+		groups.Go(func() {
+			c := newCodec(m.part(i*group), weights)
+			c.begin(block)
+			c.codeImages()
+			bad[i+1] = c.over > 0
+		})
+	}
+	groups.Wait()
+	if slices.Contains(bad, true) || crc32.ChecksumIEEE(m.Pixels) != sum {
 		return nil, errCut
 	}
 	return m, nil

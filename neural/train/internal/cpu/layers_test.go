@@ -398,7 +398,7 @@ func TestOddConvolutions(t *testing.T) {
 // Pools of all kinds, against GoMLX.
 func TestWindows(t *testing.T) {
 	r := rng.New(12, "windows", 0)
-	for k := range 100 {
+	for k := range 200 {
 		rank := 1 + r.IntN(4)
 		dims, sizes, strides, in, wd := make([]int, rank), make([]int, rank), make([]int, rank), make([]int, rank), make([]int, rank)
 		pads := make([][2]int, rank)
@@ -413,6 +413,13 @@ func TestWindows(t *testing.T) {
 				in[a] = 1 + r.IntN(2)
 				if sizes[a] < 3 {
 					wd[a] = 1 + r.IntN(2)
+				}
+			}
+		}
+		if k%3 == 0 { // as in a gradient of sums
+			for a := range dims {
+				if strides[a], wd[a] = 1, 1; a == 1 || a == 2 {
+					in[a] = 1 + r.IntN(3)
 				}
 			}
 		}

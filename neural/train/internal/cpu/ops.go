@@ -257,38 +257,32 @@ func (f *Function) reduceOp(op compute.OpType, x compute.Value, axes []int) (v c
 }
 
 // ReduceSum implements the operation of [compute.StandardOps].
-func (f *Function) ReduceSum(x compute.Value, axes ...int) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) ReduceSum(x compute.Value, axes ...int) (compute.Value, error) {
 	return f.reduceOp(compute.OpTypeReduceSum, x, axes)
 }
 
 // ReduceProduct implements the operation of [compute.StandardOps].
-func (f *Function) ReduceProduct(x compute.Value, axes ...int) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) ReduceProduct(x compute.Value, axes ...int) (compute.Value, error) {
 	return f.reduceOp(compute.OpTypeReduceProduct, x, axes)
 }
 
 // ReduceMax implements the operation of [compute.StandardOps].
-func (f *Function) ReduceMax(x compute.Value, axes ...int) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) ReduceMax(x compute.Value, axes ...int) (compute.Value, error) {
 	return f.reduceOp(compute.OpTypeReduceMax, x, axes)
 }
 
 // ReduceMin implements the operation of [compute.StandardOps].
-func (f *Function) ReduceMin(x compute.Value, axes ...int) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) ReduceMin(x compute.Value, axes ...int) (compute.Value, error) {
 	return f.reduceOp(compute.OpTypeReduceMin, x, axes)
 }
 
 // ReduceLogicalAnd implements the operation of [compute.StandardOps].
-func (f *Function) ReduceLogicalAnd(x compute.Value, axes ...int) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) ReduceLogicalAnd(x compute.Value, axes ...int) (compute.Value, error) {
 	return f.reduceOp(compute.OpTypeReduceLogicalAnd, x, axes)
 }
 
 // ReduceLogicalOr implements the operation of [compute.StandardOps].
-func (f *Function) ReduceLogicalOr(x compute.Value, axes ...int) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) ReduceLogicalOr(x compute.Value, axes ...int) (compute.Value, error) {
 	return f.reduceOp(compute.OpTypeReduceLogicalOr, x, axes)
 }
 
@@ -552,21 +546,18 @@ func (f *Function) scatterOp(op compute.OpType, operand, indices, updates comput
 
 // ScatterSum implements the operation of [compute.StandardOps].
 func (f *Function) ScatterSum(operand, indices, updates compute.Value, vectorAxis int, window, inserted, toOperand []int,
-	_, _ bool) (v compute.Value, err error) {
-	defer rescue(&err)
+	_, _ bool) (compute.Value, error) {
 	return f.scatterOp(compute.OpTypeScatterSum, operand, indices, updates, vectorAxis, window, inserted, toOperand)
 }
 
 // ScatterMax implements the operation of [compute.StandardOps].
 func (f *Function) ScatterMax(operand, indices, updates compute.Value, vectorAxis int, window, inserted, toOperand []int,
-	_, _ bool) (v compute.Value, err error) {
-	defer rescue(&err)
+	_, _ bool) (compute.Value, error) {
 	return f.scatterOp(compute.OpTypeScatterMax, operand, indices, updates, vectorAxis, window, inserted, toOperand)
 }
 
 // ScatterMin implements the operation of [compute.StandardOps].
 func (f *Function) ScatterMin(operand, indices, updates compute.Value, vectorAxis int, window, inserted, toOperand []int,
-	_, _ bool) (v compute.Value, err error) {
-	defer rescue(&err)
+	_, _ bool) (compute.Value, error) {
 	return f.scatterOp(compute.OpTypeScatterMin, operand, indices, updates, vectorAxis, window, inserted, toOperand)
 }

@@ -98,283 +98,236 @@ func (f *Function) binaryOp(op compute.OpType, lhs, rhs compute.Value) (v comput
 }
 
 // Abs implements the operation of [compute.StandardOps].
-func (f *Function) Abs(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Abs(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeAbs, x)
 }
 
 // Ceil implements the operation of [compute.StandardOps].
-func (f *Function) Ceil(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Ceil(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeCeil, x)
 }
 
 // Floor implements the operation of [compute.StandardOps].
-func (f *Function) Floor(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Floor(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeFloor, x)
 }
 
 // Round implements the operation of [compute.StandardOps].
-func (f *Function) Round(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Round(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeRound, x)
 }
 
 // Cos implements the operation of [compute.StandardOps].
-func (f *Function) Cos(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Cos(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeCos, x)
 }
 
 // Sin implements the operation of [compute.StandardOps].
-func (f *Function) Sin(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Sin(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeSin, x)
 }
 
 // Erf implements the operation of [compute.StandardOps].
-func (f *Function) Erf(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Erf(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeErf, x)
 }
 
 // Exp implements the operation of [compute.StandardOps].
-func (f *Function) Exp(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Exp(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeExp, x)
 }
 
 // Expm1 implements the operation of [compute.StandardOps].
-func (f *Function) Expm1(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Expm1(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeExpm1, x)
 }
 
 // Log implements the operation of [compute.StandardOps].
-func (f *Function) Log(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Log(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeLog, x)
 }
 
 // Log1p implements the operation of [compute.StandardOps].
-func (f *Function) Log1p(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Log1p(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeLog1p, x)
 }
 
 // Logistic implements the operation of [compute.StandardOps].
-func (f *Function) Logistic(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Logistic(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeLogistic, x)
 }
 
 // LogicalNot implements the operation of [compute.StandardOps].
-func (f *Function) LogicalNot(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) LogicalNot(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeLogicalNot, x)
 }
 
 // BitwiseNot implements the operation of [compute.StandardOps].
-func (f *Function) BitwiseNot(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) BitwiseNot(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeBitwiseNot, x)
 }
 
 // BitCount implements the operation of [compute.StandardOps].
-func (f *Function) BitCount(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) BitCount(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeBitCount, x)
 }
 
 // Clz implements the operation of [compute.StandardOps].
-func (f *Function) Clz(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Clz(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeClz, x)
 }
 
 // Neg implements the operation of [compute.StandardOps].
-func (f *Function) Neg(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Neg(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeNeg, x)
 }
 
 // Rsqrt implements the operation of [compute.StandardOps].
-func (f *Function) Rsqrt(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Rsqrt(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeRsqrt, x)
 }
 
 // Sign implements the operation of [compute.StandardOps].
-func (f *Function) Sign(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Sign(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeSign, x)
 }
 
 // Sqrt implements the operation of [compute.StandardOps].
-func (f *Function) Sqrt(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Sqrt(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeSqrt, x)
 }
 
 // Tanh implements the operation of [compute.StandardOps].
-func (f *Function) Tanh(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Tanh(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeTanh, x)
 }
 
 // IsFinite implements the operation of [compute.StandardOps].
-func (f *Function) IsFinite(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) IsFinite(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeIsFinite, x)
 }
 
 // IsNaN implements the operation of [compute.StandardOps].
-func (f *Function) IsNaN(x compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) IsNaN(x compute.Value) (compute.Value, error) {
 	return f.unaryOp(compute.OpTypeIsNaN, x)
 }
 
 // Add implements the operation of [compute.StandardOps].
-func (f *Function) Add(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Add(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeAdd, lhs, rhs)
 }
 
 // Sub implements the operation of [compute.StandardOps].
-func (f *Function) Sub(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Sub(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeSub, lhs, rhs)
 }
 
 // Mul implements the operation of [compute.StandardOps].
-func (f *Function) Mul(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Mul(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeMul, lhs, rhs)
 }
 
 // Div implements the operation of [compute.StandardOps].
-func (f *Function) Div(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Div(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeDiv, lhs, rhs)
 }
 
 // Pow implements the operation of [compute.StandardOps].
-func (f *Function) Pow(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Pow(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypePow, lhs, rhs)
 }
 
 // Atan2 implements the operation of [compute.StandardOps].
-func (f *Function) Atan2(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Atan2(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeAtan2, lhs, rhs)
 }
 
 // Rem implements the operation of [compute.StandardOps].
-func (f *Function) Rem(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Rem(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeRem, lhs, rhs)
 }
 
 // Max implements the operation of [compute.StandardOps].
-func (f *Function) Max(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Max(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeMax, lhs, rhs)
 }
 
 // Min implements the operation of [compute.StandardOps].
-func (f *Function) Min(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Min(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeMin, lhs, rhs)
 }
 
 // BitwiseAnd implements the operation of [compute.StandardOps].
-func (f *Function) BitwiseAnd(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) BitwiseAnd(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeBitwiseAnd, lhs, rhs)
 }
 
 // BitwiseOr implements the operation of [compute.StandardOps].
-func (f *Function) BitwiseOr(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) BitwiseOr(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeBitwiseOr, lhs, rhs)
 }
 
 // BitwiseXor implements the operation of [compute.StandardOps].
-func (f *Function) BitwiseXor(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) BitwiseXor(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeBitwiseXor, lhs, rhs)
 }
 
 // LogicalAnd implements the operation of [compute.StandardOps].
-func (f *Function) LogicalAnd(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) LogicalAnd(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeLogicalAnd, lhs, rhs)
 }
 
 // LogicalOr implements the operation of [compute.StandardOps].
-func (f *Function) LogicalOr(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) LogicalOr(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeLogicalOr, lhs, rhs)
 }
 
 // LogicalXor implements the operation of [compute.StandardOps].
-func (f *Function) LogicalXor(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) LogicalXor(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeLogicalXor, lhs, rhs)
 }
 
 // ShiftLeft implements the operation of [compute.StandardOps].
-func (f *Function) ShiftLeft(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) ShiftLeft(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeShiftLeft, lhs, rhs)
 }
 
 // ShiftRightArithmetic implements the operation of [compute.StandardOps].
-func (f *Function) ShiftRightArithmetic(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) ShiftRightArithmetic(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeShiftRightArithmetic, lhs, rhs)
 }
 
 // ShiftRightLogical implements the operation of [compute.StandardOps].
-func (f *Function) ShiftRightLogical(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) ShiftRightLogical(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeShiftRightLogical, lhs, rhs)
 }
 
 // Equal implements the operation of [compute.StandardOps].
-func (f *Function) Equal(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) Equal(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeEqual, lhs, rhs)
 }
 
 // NotEqual implements the operation of [compute.StandardOps].
-func (f *Function) NotEqual(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) NotEqual(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeNotEqual, lhs, rhs)
 }
 
 // GreaterOrEqual implements the operation of [compute.StandardOps].
-func (f *Function) GreaterOrEqual(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) GreaterOrEqual(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeGreaterOrEqual, lhs, rhs)
 }
 
 // GreaterThan implements the operation of [compute.StandardOps].
-func (f *Function) GreaterThan(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) GreaterThan(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeGreaterThan, lhs, rhs)
 }
 
 // LessOrEqual implements the operation of [compute.StandardOps].
-func (f *Function) LessOrEqual(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) LessOrEqual(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeLessOrEqual, lhs, rhs)
 }
 
 // LessThan implements the operation of [compute.StandardOps].
-func (f *Function) LessThan(lhs, rhs compute.Value) (v compute.Value, err error) {
-	defer rescue(&err)
+func (f *Function) LessThan(lhs, rhs compute.Value) (compute.Value, error) {
 	return f.binaryOp(compute.OpTypeLessThan, lhs, rhs)
 }

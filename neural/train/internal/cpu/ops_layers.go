@@ -462,6 +462,9 @@ func (f *Function) ReduceWindow(input compute.Value, reduce compute.ReduceOpType
 	for a, p := range paddings {
 		w.low[a] = p[0]
 	}
+	if y := f.sumOfDilated(x, w, shape.Dimensions); y != nil {
+		return y, nil
+	}
 	if x.shape.DType == dtypes.Float32 && allOnes(w.inDilation) && allOnes(w.winDilation) && x.size() > 0 {
 		if k, ok := flat(x.dims(), shape.Dimensions, w.sizes, w.strides, w.low); ok {
 			switch reduce {
@@ -502,6 +505,25 @@ func (f *Function) sumBackward(x *node, w windows, dims []int) *node {
 		return nil
 	}
 	return f.add(opWindow, makeShape(dtypes.Float32, dims), pool{backwardInput, false, back}, v)
+}
+
+// sumOfDilated recognises the same gradient, with the zeros between pixels as a dilation of
+// the operand: window element j at pixel y sees pixel oh where y = oh·stride − Top + j′,
+// with j′ = window−1−j and Top = window−1−low.
+func (f *Function) sumOfDilated(x *node, w windows, dims []int) *node {
+	if w.op != compute.ReduceOpSum || x.shape.DType != dtypes.Float32 || allOnes(w.inDilation) || !allOnes(w.strides) ||
+		!allOnes(w.winDilation) || x.size() == 0 {
+		return nil
+	}
+	top := make([]int, len(dims))
+	for a := range top {
+		top[a] = w.sizes[a] - 1 - w.low[a]
+	}
+	back, ok := flat(dims, x.dims(), w.sizes, w.inDilation, top)
+	if !ok {
+		return nil
+	}
+	return f.add(opWindow, makeShape(dtypes.Float32, dims), pool{backwardInput, false, back}, x)
 }
 
 // padOfWindow lets the gradient of sums over windows fall on an array that is padded, or
