@@ -114,7 +114,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 			return err
 		}
 		recipe := aloneRecipe{Epochs: *epochs, Batch: 64, LearningRate: 0.05, WeightDecay: 1e-4}
-		return errors.Join(makeTruth(ctx, *path, s, dev, learn, test, recipe, *seeds, stdout), dev.Close())
+		return errors.Join(makeTruth(ctx, *path, s, dev, learn, test, recipe, compared, *seeds, stdout), dev.Close())
 	}
 	t, err := readTruth(*path, s)
 	if err != nil {

@@ -93,8 +93,12 @@ func writeTable(out io.Writer, rows []row, clock string) error {
 			target = x.r.last()
 		}
 	}
+	reach := "one Kendall"
+	if !math.IsNaN(target) {
+		reach = fmt.Sprintf("Kendall %.3f", target)
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "| | device | images/s | slowest–fastest part | s to Kendall %.3f | s of warm-up | Kendall in the end | versions |\n", target)
+	fmt.Fprintf(&b, "| | device | images/s | slowest–fastest part | s to %s | s of warm-up | Kendall in the end | versions |\n", reach)
 	b.WriteString("|---|---|---:|---:|---:|---:|---:|---|\n")
 	for _, x := range rows {
 		if x.r == nil {

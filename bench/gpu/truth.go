@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"reflect"
 
@@ -141,8 +142,8 @@ func drawn(s *supernet.Supernet, n int) ([]space.Design, error) {
 
 // makeTruth trains networks by themselves, and writes the table after each. It goes on
 // with a table that is there and was made in the same way.
-func makeTruth(ctx context.Context, path string, s *supernet.Supernet, dev *engine.Device, learn, test *data.Set, r aloneRecipe, seeds int, out io.Writer) error {
-	designs, err := drawn(s, compared)
+func makeTruth(ctx context.Context, path string, s *supernet.Supernet, dev *engine.Device, learn, test *data.Set, r aloneRecipe, networks, seeds int, out io.Writer) error {
+	designs, err := drawn(s, networks)
 	if err != nil {
 		return err
 	}
@@ -186,8 +187,8 @@ func makeTruth(ctx context.Context, path string, s *supernet.Supernet, dev *engi
 			if err != nil {
 				return fmt.Errorf("network %d, seed %d: %w", i+1, seed+1, err)
 			}
-			k.Accuracy = append(k.Accuracy, x)
-			if err := writeJSON(path, t); err != nil {
+			k.Accuracy = append(k.Accuracy, math.Round(100*x)/100)
+			if err := t.write(path); err != nil {
 				return err
 			}
 			fmt.Fprintf(out, "network %2d of %d, seed %d of %d: %.2f %%, %d parameters\n", i+1, len(designs), seed+1, seeds, x, k.Params)
@@ -232,13 +233,39 @@ func weightsOf(s *supernet.Supernet, seed uint64) (neural.Weights, error) {
 	return s.Initial(rng.New(seed, "supernet/initial", 0), true)
 }
 
-// writeJSON replaces a file at once.
+// write writes the table with a line for each network.
+func (t *truth) write(path string) error {
+	head := *t
+	head.Networks = []known{}
+	text, err := json.MarshalIndent(head, "", "  ")
+	if err != nil {
+		return err
+	}
+	text = bytes.TrimSuffix(text, []byte("]\n}"))
+	for i, k := range t.Networks {
+		line, err := json.Marshal(k)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(append(text, "\n    "...), line...)
+	}
+	return replace(path, append(text, "\n  ]\n}\n"...))
+}
+
 func writeJSON(path string, x any) error {
 	text, err := json.MarshalIndent(x, "", " ")
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o644); err != nil {
+	return replace(path, append(text, '\n'))
+}
+
+// replace writes a file at once.
+func replace(path string, text []byte) error {
+	if err := os.WriteFile(path+".new", text, 0o644); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ var idxTypes = map[byte]string{0x08: "bytes", 0x09: "signed bytes", 0x0b: "16-bi
 
 // ReadIDX reads bytes in the IDX format, and how many there are along each axis. It
 // reads at most limit bytes.
-func ReadIDX(r io.Reader, limit int) (shape []int, values []uint8, err error) {
+func ReadIDX(r io.Reader, limit int64) (shape []int, values []uint8, err error) {
 	head, err := exactly(r, 4)
 	if err != nil {
 		return nil, nil, fmt.Errorf("header: %w", err)
@@ -44,7 +45,7 @@ func ReadIDX(r io.Reader, limit int) (shape []int, values []uint8, err error) {
 	n := 1
 	for i := range axes {
 		size := binary.BigEndian.Uint32(sizes[4*i:])
-		if size == 0 || uint64(n)*uint64(size) > uint64(limit) {
+		if size == 0 || uint64(n)*uint64(size) > uint64(min(limit, math.MaxInt)) {
 			return nil, nil, fmt.Errorf("header: found the size %d of axis %d, want at least 1 and at most %d bytes in all", size, i+1, limit)
 		}
 		n *= int(size)

@@ -67,8 +67,8 @@ func NewImages(name string, height, width, channels int, pixels []uint8, labels 
 	if height < 1 || width < 1 || height > maxSide || width > maxSide || channels != 1 && channels != 3 {
 		return nil, s.bad("found images of %d×%d×%d, want height and width from 1 to %d and 1 or 3 channels", height, width, channels, maxSide)
 	}
-	if len(pixels) != len(labels)*height*width*channels {
-		return nil, s.bad("found %d bytes for %d images of %d×%d×%d, want %d", len(pixels), len(labels), height, width, channels, len(labels)*height*width*channels)
+	if want := int64(len(labels)) * int64(height*width*channels); int64(len(pixels)) != want {
+		return nil, s.bad("found %d bytes for %d images of %d×%d×%d, want %d", len(pixels), len(labels), height, width, channels, want)
 	}
 	return s, s.checkLabels()
 }

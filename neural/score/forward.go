@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/daedalus-search/daedalus/internal/detmath"
 	"github.com/daedalus-search/daedalus/internal/rng"
@@ -158,13 +159,23 @@ const zenNoise = 0.01
 // for Gaussian x, ε and weights and the features f before the last pooling.
 //
 // Variances are those of the batch, as in the paper; the released code takes running ones,
-// which start at 1. Normalisations of constants are left out. Residual connections stay,
-// as in comparisons on NAS-Bench-201; the paper takes them out of its own networks.
+// which start at 1. Normalisations of constants, and those that no output depends on, are
+// left out. Residual connections stay, as in comparisons on NAS-Bench-201; the paper takes
+// them out of its own networks.
 func (c *session) zen() (float64, error) {
-	g, batch := c.g, c.b.N
+	g, batch := c.g.Simplify(), c.b.N
 	features := beforePooling(g)
-	var now []float32
-	watch := func(_ int, x []float32) { now = x }
+	var before []float32
+	sum := 0.0
+	watch := func(_ int, x []float32) {
+		if before == nil {
+			before = slices.Clone(x)
+			return
+		}
+		for j, v := range x {
+			sum += math.Abs(float64(v) - float64(before[j]))
+		}
+	}
 	w := draw(g, gaussian, c.s.o.Seed, c.repeat)
 	net, err := infer.Compile(g, w, infer.Options{Batch: batch, Threads: c.s.o.Threads, BatchStatistics: true, Watch: watch, Watched: []int{features}})
 	if err != nil {
@@ -191,8 +202,6 @@ func (c *session) zen() (float64, error) {
 	if err := run(net, x); err != nil {
 		return 0, err
 	}
-	before := make([]float32, len(now))
-	copy(before, now)
 	scale := 0.0
 	for i, ok := range used {
 		_, variance := net.BatchStatistics(i)
@@ -209,10 +218,6 @@ func (c *session) zen() (float64, error) {
 	}
 	if err := run(net, noisy); err != nil {
 		return 0, err
-	}
-	sum := 0.0
-	for j, v := range now {
-		sum += math.Abs(float64(v) - float64(before[j]))
 	}
 	if sum == 0 {
 		return 0, undefined("the features before pooling do not depend on the input")

@@ -1,4 +1,4 @@
-//go:build experiment
+//go:build experiment && unix
 
 package score_test
 
@@ -87,7 +87,7 @@ func TestExperimentRank(t *testing.T) {
 		batch, side int
 		scores      []string
 	}{
-		{"forward", 1000, 32, 16, []string{"synflow", "naswot", "zen"}},
+		{"forward", 800, 32, 16, []string{"synflow", "naswot", "zen"}},
 		{"gradients", 400, 32, 16, []string{"grad_norm", "snip", "plain", "fisher", "grasp", "jacob_cov"}},
 		{"ntk", 100, 16, 16, []string{"ntk"}},
 	} {

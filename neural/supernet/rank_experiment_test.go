@@ -223,7 +223,7 @@ func TestExperimentBigNAS(t *testing.T) {
 	for i := range 30 {
 		between = append(between, must(s.Space().Sample(rng.New(5, "between", uint64(i)))))
 	}
-	const seeds = 1
+	const seeds = 2
 	results := map[string][3][]float64{}
 	for seed := range uint64(seeds) {
 		for _, m := range methods {

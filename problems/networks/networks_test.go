@@ -144,6 +144,31 @@ func TestKeepsWhatItTrained(t *testing.T) {
 	}
 }
 
+// What is known of built-in images before they are unpacked is true.
+func TestLooksTrue(t *testing.T) {
+	if testing.Short() {
+		t.Skip("unpacks Fashion-MNIST")
+	}
+	train, _, err := data.FashionMNIST()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, networks.Vision{})
+	d := sample(t, p.Space())
+	var text bytes.Buffer
+	if err := p.Export(&text, d, "json"); err != nil {
+		t.Fatal(err)
+	}
+	g, err := neural.Parse(text.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := neural.Shape{train.Channels, train.Height, train.Width}
+	if in, out := g.Node(g.Inputs()[0]).Shape, g.Node(g.Outputs()[0]).Shape; in != want || out != (neural.Shape{len(train.Classes)}) {
+		t.Errorf("networks for Fashion-MNIST turn %s into %s, want %s into %d classes", in, out, want, len(train.Classes))
+	}
+}
+
 // A training that is cancelled goes on where it was.
 func TestGoesOn(t *testing.T) {
 	folder := t.TempDir()

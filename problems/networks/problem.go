@@ -109,11 +109,10 @@ func newProblem(q question) (*Problem, error) {
 	if q.Training, err = q.Training.filled(q.Kind); err != nil {
 		return nil, err
 	}
-	parts, err := openParts(context.Background(), &q)
-	if err != nil {
+	p := &Problem{q: q}
+	if p.outline, p.about, err = look(&q); err != nil {
 		return nil, err
 	}
-	p := &Problem{q: q, about: parts.String(), outline: outlineOf(parts.Train)}
 	if p.family, err = q.family(p.outline, 0); err != nil {
 		return nil, err
 	}
@@ -124,6 +123,21 @@ func newProblem(q question) (*Problem, error) {
 	}
 	p.metrics, p.verify = metricsOf(q, p.outline)
 	return p, nil
+}
+
+// look says what data ask of networks, and what they are. Unpacking Fashion-MNIST takes
+// seconds, and only who trains needs its images.
+func look(q *question) (outline, string, error) {
+	if q.Data.Name == "fashion-mnist" && q.Kind == data.Images {
+		side := q.Data.Side
+		number(&side, 28)
+		return outline{kind: data.Images, image: neural.Shape{1, side, side}, classes: 10}, q.Data.Name, q.Data.Check()
+	}
+	parts, err := openParts(context.Background(), q)
+	if err != nil {
+		return outline{}, "", err
+	}
+	return outlineOf(parts.Train), parts.String(), nil
 }
 
 // metricsOf lists what is measured in the search and at the end.
