@@ -116,10 +116,11 @@ func TestPyTorchComputesTheSame(t *testing.T) {
 		}
 		t.Run(mode, func(t *testing.T) {
 			e, dev := small(t, 8), device(t, 1)
-			start := must(weightsOf(e.s, e.recipe.Seed))
-			r := rng.New(5, "weights", 0)
+			e.recipe.LearningRate = 0.2
+			start := must(e.s.Initial(rng.New(5, "weights", 0), false)) // no branch is switched off
+			r := rng.New(6, "weights", 0)
 			for _, x := range e.s.All().AllWeights() {
-				if !x.State { // no branch is switched off, no two weights are equal
+				if !x.State { // no two weights are equal
 					for i := range start[x.Name] {
 						start[x.Name][i] += float32(0.05 * rng.Norm(r))
 					}
@@ -176,9 +177,12 @@ func TestPyTorchComputesTheSame(t *testing.T) {
 			at := 0
 			for _, x := range e.s.All().AllWeights() {
 				if !x.State {
+					moved := apart(got[x.Name], start[x.Name])
+					t.Logf("weight %s moved by %.2g", x.Name, moved)
 					far(t, "weight "+x.Name, got[x.Name], dump.Weights[at], 1e-4)
-					if moved := apart(got[x.Name], start[x.Name]); moved < 1e-3 {
-						t.Errorf("weight %s: moved by %g, want 1e-3 and more", x.Name, moved)
+					// a shift before a convolution that is normalised again changes nothing
+					if moved < 0.01 && x.Name != "unit1/layer1/project_bn/shift" && x.Name != "unit1/layer2/project_bn/shift" {
+						t.Errorf("weight %s moved by %g, want 0.01 and more", x.Name, moved)
 					}
 					at++
 				}

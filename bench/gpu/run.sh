@@ -24,6 +24,7 @@ if [ -n "${PRECISE:-}" ]; then
 	options=",tf32=false"
 fi
 missing=()
+around=(env GOPJRT_CUDA_CHECKS=0) # of the XLA program alone; go-xla looks for nvidia/ elsewhere, and would warn
 say() { printf '%s\n' "$*" >&2; }
 
 install='In an environment of its own, on a machine with an NVIDIA driver for CUDA 13 (580 or newer):
@@ -68,12 +69,11 @@ if [ -z "$cpu" ]; then
 		notes+=("jax plugin=${version:-unknown}")
 		# libdevice and ptxas: one folder for CUDA 13, a wheel of their own for 12
 		for dir in "$site/nvidia/cu13" "$site/nvidia/cuda_nvcc"; do
-			[ -d "$dir" ] && export XLA_FLAGS="${XLA_FLAGS:-} --xla_gpu_cuda_data_dir=$dir" && break
+			[ -d "$dir" ] && around+=("XLA_FLAGS=${XLA_FLAGS:-} --xla_gpu_cuda_data_dir=$dir") && break
 		done
+		# the plugin's own search path has them too, where they lie as the wheels put them
 		libraries=$(ls -d "$site"/nvidia/*/lib 2>/dev/null | paste -sd:) || libraries=""
-		[ -n "$libraries" ] && export LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-		# go-xla looks for nvidia/ in another place, and would warn
-		export GOPJRT_CUDA_CHECKS=0
+		[ -n "$libraries" ] && around+=("LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}")
 		toolkit=$(ls -d "$site"/nvidia_cuda_runtime*.dist-info 2>/dev/null | sort | tail -1 | sed 's/.*runtime[^-]*-\(.*\)\.dist-info/\1/') || toolkit=""
 		[ -n "$toolkit" ] && { echo "CUDA libraries $toolkit"; notes+=("CUDA=$toolkit"); }
 	else
@@ -112,7 +112,7 @@ if [ -n "$cpu" ]; then
 	if [ -n "$plugin" ]; then
 		CGO_ENABLED=1 go build -tags xla -o "$out/bench-xla" ./bench/gpu
 		echo "== Daedalus, XLA"
-		"$out/bench-xla" "$@" -backend xla -plugin "$plugin" -out "$out/xla.json" || say "XLA failed; its row says not run"
+		"${around[@]}" "$out/bench-xla" "$@" -backend xla -plugin "$plugin" -out "$out/xla.json" || say "XLA failed; its row says not run"
 		rows+=("Daedalus, XLA=$out/xla.json")
 	fi
 	gotorch eager eager cpu --threads 1
@@ -132,7 +132,7 @@ fi
 CGO_ENABLED=1 go build -tags xla -o "$out/bench" ./bench/gpu
 "$out/bench" "$@" -plan-only -plan "$out/plan"
 echo "== Daedalus, XLA"
-"$out/bench" "$@" -backend xla -plugin "$plugin$options" "${said[@]}" -out "$out/xla.json" || say "XLA failed; its row says not run"
+"${around[@]}" "$out/bench" "$@" -backend xla -plugin "$plugin$options" "${said[@]}" -out "$out/xla.json" || say "XLA failed; its row says not run"
 gotorch eager eager cuda "${told[@]}"
 gotorch compile compile cuda "${told[@]}"
 echo

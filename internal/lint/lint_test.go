@@ -49,7 +49,9 @@ var layers = map[string][]string{
 	// what the tests of pages look at and with
 	"internal/pagetest": {"*"},
 	"cmd":               {"internal/cli"},
-	"examples":          {"*"},
+	// programs that measure, with other libraries beside ours
+	"bench":    {"*"},
+	"examples": {"*"},
 }
 
 // free are internal packages that import none of the rooms.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/daedalus-search/daedalus/internal/detmath"
 	"github.com/daedalus-search/daedalus/neural"
+	"github.com/daedalus-search/daedalus/neural/infer"
 	"github.com/daedalus-search/daedalus/neural/train/engine"
 )
 
@@ -26,14 +27,17 @@ func (c *session) network() (*engine.Net, error) {
 	return c.net, err
 }
 
-// gradientOf returns the gradient of a batch's loss with the present parameters, and the
-// outputs.
+// gradientOf returns the gradient of a batch's loss and the outputs.
 func (c *session) gradientOf(b *engine.Batch) (neural.Weights, []float32, error) {
 	n, err := c.network()
 	if err != nil {
 		return nil, nil, err
 	}
-	sum, err := c.params.NewGradient()
+	return gradientOf(c.params, n, b)
+}
+
+func gradientOf(p *engine.Params, n *engine.Net, b *engine.Batch) (neural.Weights, []float32, error) {
+	sum, err := p.NewGradient()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -190,25 +194,56 @@ const graspStep = 1e-2
 
 // grasp is −wᵀHg. The Hessian is symmetric, so that is −gᵀ(Hw), and Hw is how the gradient
 // changes when all weights of layers grow at one rate: a central difference of two
-// gradients. Along this direction the loss is smooth even where ReLU is not, because it
-// moves no number across 0 that a network without biases has.
+// gradients.
+//
+// Where ReLU bends, its second derivative counts as 0, as automatic differentiation has it.
+// A difference would count it, so every ReLU lets pass what it lets pass with the original
+// weights: it is a product with a constant.
 func (c *session) grasp() (float64, error) {
 	g, err := c.gradient()
 	if err != nil {
 		return 0, err
 	}
+	frozen, names, b, err := c.frozen()
+	if err != nil {
+		return 0, err
+	}
+	d, err := c.s.device()
+	if err != nil {
+		return 0, err
+	}
+	p, err := d.Params(frozen, names.weights)
+	if err != nil {
+		return 0, err
+	}
+	n, err := p.Net(frozen)
+	if err != nil {
+		return 0, err
+	}
+	scored := layers(c.g)
 	var sides [2]neural.Weights
 	for k, by := range []float32{1 + graspStep, 1 - graspStep} {
-		if sides[k], err = c.gradientAt(by); err != nil {
+		scaled := neural.Weights{}
+		for _, i := range scored {
+			w := slices.Clone(c.weights()[weightOf(c.g.Node(i))])
+			for j := range w {
+				w[j] *= by
+			}
+			scaled[names.of(i)+"/weight"] = w
+		}
+		if err := p.Load(scaled); err != nil {
+			return 0, err
+		}
+		if sides[k], _, err = gradientOf(p, n, b); err != nil {
 			return 0, err
 		}
 	}
 	sum, any := 0.0, false
-	for _, i := range layers(c.g) {
-		name := weightOf(c.g.Node(i))
-		for k, x := range g[name] {
+	for _, i := range scored {
+		up, down := sides[0][names.of(i)+"/weight"], sides[1][names.of(i)+"/weight"]
+		for k, x := range g[weightOf(c.g.Node(i))] {
 			any = any || x != 0
-			sum -= float64(float64(x) * (float64(sides[0][name][k]) - float64(sides[1][name][k])))
+			sum -= float64(float64(x) * (float64(up[k]) - float64(down[k])))
 		}
 	}
 	if !any {
@@ -217,25 +252,85 @@ func (c *session) grasp() (float64, error) {
 	return sum / (2 * graspStep), nil
 }
 
-// gradientAt returns the gradient where the weights of layers are so many times theirs.
-func (c *session) gradientAt(by float32) (neural.Weights, error) {
-	original, scaled := neural.Weights{}, neural.Weights{}
-	for _, i := range layers(c.g) {
-		name := weightOf(c.g.Node(i))
-		original[name] = c.weights()[name]
-		scaled[name] = make([]float32, len(original[name]))
-		for k, x := range original[name] {
-			scaled[name][k] = x * by
+// frozen builds the network again with ReLU and leaky ReLU as products with inputs, the
+// first ones, which the batch has.
+func (c *session) frozen() (*neural.Graph, *renamed, *engine.Batch, error) {
+	bends := func(i int) float32 { // what is multiplied with below 0, or −1
+		o, ok := c.g.Node(i).Op.(neural.Activation)
+		switch {
+		case ok && o.Func == neural.ReLU:
+			return 0
+		case ok && o.Func == neural.LeakyReLU:
+			return 0.01
+		}
+		return -1
+	}
+	var watched []int
+	for i, ok := range live(c.g) {
+		if ok && bends(i) >= 0 {
+			watched = append(watched, i)
 		}
 	}
-	if err := c.params.Load(scaled); err != nil {
-		return nil, err
+	passed := make([][]float32, len(watched))
+	if watched != nil {
+		watch := func(i int, x []float32) {
+			m := make([]float32, len(x))
+			for k, v := range x {
+				if m[k] = bends(i); v > 0 {
+					m[k] = 1
+				}
+			}
+			passed[slices.Index(watched, i)] = m
+		}
+		net, err := infer.Compile(c.g, c.weights(), infer.Options{Batch: c.b.N, Threads: c.s.o.Threads, BatchStatistics: true, Watch: watch, Watched: watched})
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		defer net.Close()
+		if err := run(net, c.inputs()); err != nil {
+			return nil, nil, nil, err
+		}
 	}
-	w, _, err := c.gradientOf(c.b)
-	if back := c.params.Load(original); err == nil {
-		err = back
+	build := neural.NewBuilder(c.g.Name())
+	r := &renamed{weights: neural.Weights{}}
+	factors := make([]neural.Value, len(watched))
+	for k, i := range watched {
+		factors[k] = build.Input(r.of(i)+"factor", c.g.Node(i).Shape)
 	}
-	return w, err
+	values := r.build(build, c.g, c.weights(), func(i int, in []neural.Value) (neural.Value, bool) {
+		if !slices.Contains(watched, i) {
+			return 0, false
+		}
+		return build.Named(r.of(i), neural.Multiply{}, in[0], factors[slices.Index(watched, i)]), true
+	})
+	g, err := build.Build(values[c.g.Outputs()[0]])
+	b := &engine.Batch{N: c.b.N, Inputs: slices.Concat(passed, c.b.Inputs), Classes: c.b.Classes, Targets: c.b.Targets}
+	return g, r, b, err
+}
+
+// renamed is a network built again, in which node i is called by its number.
+type renamed struct{ weights neural.Weights }
+
+func (r *renamed) of(i int) string { return fmt.Sprint("n", i) }
+
+// build adds all nodes of a network. Instead of a node, f may add something else.
+func (r *renamed) build(b *neural.Builder, g *neural.Graph, w neural.Weights, f func(i int, in []neural.Value) (neural.Value, bool)) []neural.Value {
+	values := make([]neural.Value, g.Len())
+	for i, n := range g.Nodes() {
+		var in []neural.Value
+		for _, j := range n.In {
+			in = append(in, values[j])
+		}
+		for _, t := range g.Weights(i) {
+			r.weights[r.of(i)+t.Name[len(n.Name):]] = w[t.Name]
+		}
+		v, ok := f(i, in)
+		if !ok {
+			v = b.Named(r.of(i), n.Op, in...)
+		}
+		values[i] = v
+	}
+	return values
 }
 
 // fisher is Σ ½·mean(Σ a·∂L/∂a)², the inner sum over the places of a channel, the mean
@@ -332,30 +427,21 @@ func gated(g *neural.Graph, w neural.Weights) (*neural.Graph, neural.Weights, in
 	}
 	b := neural.NewBuilder(g.Name())
 	gates := b.Input("gates", neural.Shape{channels})
-	weights := neural.Weights{}
-	values := make([]neural.Value, g.Len())
+	r := &renamed{weights: neural.Weights{}}
 	at := 0
-	for i, n := range g.Nodes() {
-		var in []neural.Value
-		for _, j := range n.In {
-			in = append(in, values[j])
+	values := r.build(b, g, w, func(i int, in []neural.Value) (neural.Value, bool) {
+		if !slices.Contains(scored, i) {
+			return 0, false
 		}
-		name := fmt.Sprint("n", i)
-		values[i] = b.Named(name, n.Op, in...)
-		for _, t := range g.Weights(i) {
-			weights[name+t.Name[len(n.Name):]] = w[t.Name]
-		}
-		if slices.Contains(scored, i) {
-			to := at + n.Shape.Features()
-			gate := b.Named(name+"gate", neural.Slice{From: at, To: to}, gates)
-			values[i] = b.Named(name+"gated", neural.Multiply{}, values[i], gate)
-			at = to
-		}
-	}
+		to := at + g.Node(i).Shape.Features()
+		gate := b.Named(r.of(i)+"gate", neural.Slice{From: at, To: to}, gates)
+		at = to
+		return b.Named(r.of(i)+"gated", neural.Multiply{}, b.Named(r.of(i), g.Node(i).Op, in...), gate), true
+	})
 	out := g.Outputs()[0]
 	by := b.Input("by", g.Node(out).Shape)
 	gated, err := b.Build(b.Named("out", neural.Multiply{}, values[out], by))
-	return gated, weights, channels, err
+	return gated, r.weights, channels, err
 }
 
 // ntk is λmax/λmin of Θ = J·Jᵀ, where J has the gradient of the sum of an example's outputs
