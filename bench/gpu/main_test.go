@@ -101,7 +101,9 @@ func TestRunIsTheSupernetsTraining(t *testing.T) {
 }
 
 // Both programs compute the same: outputs of sub-networks, losses of all steps, weights
-// behind them, accuracies and rank correlation.
+// behind them, accuracies and rank correlation. Numbers agree to rounding until one
+// comes to stand on the other side of a ReLU's zero, which changes all gradients before
+// it by up to a hundredth. Anything that is computed otherwise changes them by more.
 //
 //	DAEDALUS_TORCH=path/to/python go test -v -run PyTorch ./bench/gpu
 func TestPyTorchComputesTheSame(t *testing.T) {
@@ -115,8 +117,8 @@ func TestPyTorchComputesTheSame(t *testing.T) {
 			continue // takes minutes, and a C++ compiler
 		}
 		t.Run(mode, func(t *testing.T) {
-			e, dev := small(t, 8), device(t, 1)
-			e.recipe.LearningRate = 0.2
+			e, dev := small(t, 3), device(t, 1)
+			e.recipe.WeightDecay = 0.05                                 // so that it matters in so few steps
 			start := must(e.s.Initial(rng.New(5, "weights", 0), false)) // no branch is switched off
 			r := rng.New(6, "weights", 0)
 			for _, x := range e.s.All().AllWeights() {
@@ -177,12 +179,11 @@ func TestPyTorchComputesTheSame(t *testing.T) {
 			at := 0
 			for _, x := range e.s.All().AllWeights() {
 				if !x.State {
-					moved := apart(got[x.Name], start[x.Name])
-					t.Logf("weight %s moved by %.2g", x.Name, moved)
-					far(t, "weight "+x.Name, got[x.Name], dump.Weights[at], 1e-4)
-					// a shift before a convolution that is normalised again changes nothing
-					if moved < 0.01 && x.Name != "unit1/layer1/project_bn/shift" && x.Name != "unit1/layer2/project_bn/shift" {
-						t.Errorf("weight %s moved by %g, want 0.01 and more", x.Name, moved)
+					diff, moved := apart(got[x.Name], dump.Weights[at]), apart(got[x.Name], start[x.Name])
+					t.Logf("weight %s moved by %.1e, differs by %.1e", x.Name, moved, diff)
+					// scales and shifts before a convolution that is normalised again hardly move
+					if diff > 0.05*moved+1e-6 || moved < 1e-4 && !strings.Contains(x.Name, "_bn/") {
+						t.Errorf("weight %s moved by %g and differs by %g, want a twentieth at most", x.Name, moved, diff)
 					}
 					at++
 				}

@@ -80,22 +80,30 @@ func images(t *testing.T, n, side int) *engine.Batch {
 //
 //	GOEXPERIMENT=simd go test -tags experiment -run ExperimentRank/forward -v -timeout 60m ./neural/score
 //	GOEXPERIMENT=simd go test -tags experiment -run ExperimentRank/gradients -v -timeout 60m ./neural/score
+//
+// The others ask why numbers differ from those that are published.
 func TestExperimentRank(t *testing.T) {
+	gradients := []string{"grad_norm", "snip", "plain", "fisher", "grasp", "jacob_cov"}
 	for _, c := range []struct {
 		name        string
 		cells       int
 		batch, side int
+		own         bool // weights of each network drawn anew, not by names
 		scores      []string
 	}{
-		{"forward", 800, 32, 16, []string{"synflow", "naswot", "zen"}},
-		{"gradients", 400, 32, 16, []string{"grad_norm", "snip", "plain", "fisher", "grasp", "jacob_cov"}},
-		{"ntk", 100, 16, 16, []string{"ntk"}},
+		{"forward", 800, 32, 16, false, []string{"synflow", "naswot", "zen"}},
+		{"gradients", 400, 32, 16, false, gradients},
+		{"own", 400, 32, 16, true, []string{"synflow", "naswot", "zen", "grad_norm", "snip", "fisher"}},
+		// The images of the published numbers, and smaller ones for the same cells.
+		{"large", 100, 64, 32, false, gradients[:4]},
+		{"small", 100, 32, 16, false, gradients[:4]},
+		{"ntk", 100, 16, 16, false, []string{"ntk"}},
 	} {
-		t.Run(c.name, func(t *testing.T) { rank(t, c.cells, images(t, c.batch, c.side), c.side, c.scores) })
+		t.Run(c.name, func(t *testing.T) { rank(t, c.cells, images(t, c.batch, c.side), c.side, c.own, c.scores) })
 	}
 }
 
-func rank(t *testing.T, n int, b *engine.Batch, side int, names []string) {
+func rank(t *testing.T, n int, b *engine.Batch, side int, own bool, names []string) {
 	truth, err := nasbench201.Accuracies(nasbench201.CIFAR10, nasbench201.Test200)
 	if err != nil {
 		t.Fatal(err)
@@ -109,8 +117,17 @@ func rank(t *testing.T, n int, b *engine.Batch, side int, names []string) {
 		return c.Graph()
 	}
 	start, used := time.Now(), processorSeconds()
-	all, err := score.Options{Seed: 1}.All(t.Context(), runtime.GOMAXPROCS(0), n, graph, b, append([]string{"params", "macs"}, names...)...)
-	if err != nil {
+	wanted := append([]string{"params", "macs"}, names...)
+	var all []score.Result
+	if own {
+		for i := range n {
+			one, err := score.Options{Seed: uint64(i)}.All(t.Context(), 1, 1, func(int) (*neural.Graph, error) { return graph(i) }, b, wanted...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, one...)
+		}
+	} else if all, err = (score.Options{Seed: 1}).All(t.Context(), runtime.GOMAXPROCS(0), n, graph, b, wanted...); err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%d cells, %d images of %d×%d: %.1f s of the processor, %v", n, b.N, side, side, processorSeconds()-used, time.Since(start).Round(time.Second))
