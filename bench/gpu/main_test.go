@@ -69,7 +69,10 @@ func device(t testing.TB, threads int) *engine.Device {
 // What is timed here is what supernet.Train does, to the bit.
 func TestRunIsTheSupernetsTraining(t *testing.T) {
 	t.Parallel()
-	e, dev := small(t, 10), device(t, 1)
+	if testing.Short() {
+		t.Skip("trains a supernet twice")
+	}
+	e, dev := small(t, 6), device(t, 1)
 	start := must(weightsOf(e.s, e.recipe.Seed))
 	r, got, err := e.run(t.Context(), dev, start, io.Discard)
 	if err != nil {
@@ -95,7 +98,7 @@ func TestRunIsTheSupernetsTraining(t *testing.T) {
 			t.Errorf("network %d: accuracy %v, want %v", i+1, last.Accuracy[i], 100*m.Accuracy)
 		}
 	}
-	if last.Step != 10 || last.Loss <= 0 || last.Loss >= r.Curve[0].Loss || r.Train.Wall <= 0 || r.WarmUp.Wall <= 0 || r.Evaluate.Wall <= 0 {
+	if last.Step != 6 || last.Loss <= 0 || last.Loss >= r.Curve[0].Loss || r.Train.Wall <= 0 || r.WarmUp.Wall <= 0 || r.Evaluate.Wall <= 0 {
 		t.Errorf("found the result %+v", r)
 	}
 }
@@ -289,9 +292,12 @@ func TestChoices(t *testing.T) {
 // refused.
 func TestMakeTruth(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("trains six networks")
+	}
 	s, dev := must(family()), device(t, 1)
 	path := filepath.Join(t.TempDir(), "truth.json")
-	learn, test := spots(1, 128), spots(2, 128)
+	learn, test := spots(1, 64), spots(2, 64)
 	recipe := aloneRecipe{Epochs: 1, Batch: 64, LearningRate: 0.05, WeightDecay: 1e-4}
 	ctx, cancel := context.WithCancel(t.Context())
 	stop := writerFunc(func(p []byte) (int, error) {

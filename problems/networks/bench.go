@@ -2,6 +2,7 @@ package networks
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -15,7 +16,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/daedalus-search/daedalus/metric"
@@ -33,7 +37,7 @@ import (
 // is not used for another.
 func (q question) digest() string {
 	t := &q.Training
-	t.Finished, t.References, t.Threads, t.MemoryMB, t.Latency, t.Finish = 0, nil, 0, 0, Latency{}, nil
+	t.Finished, t.References, t.Threads, t.MemoryMB, t.Latency, t.Finish, t.Retrain = 0, nil, 0, 0, Latency{}, nil, false
 	text, err := json.Marshal(q)
 	if err != nil {
 		return "unknown"
@@ -399,70 +403,143 @@ func (b *bench) weightsOf(ctx context.Context, r request) ([]byte, error) {
 	return out.Bytes(), err
 }
 
+// A course is one network to be trained at the end.
+type course struct {
+	graph      *neural.Graph
+	kind, name string // where it is kept
+	title      string
+	recipe     train.Recipe
+	start      []byte // weights; nil means new ones
+	values     metric.Values
+}
+
 // finish trains networks on and references from the start, measures them on the test
 // examples, and then times all of them in turns.
 func (b *bench) finish(ctx context.Context, r request, tell func(told) error) (answer, error) {
-	var a answer
-	var graphs []*neural.Graph
-	n := len(r.Designs) + len(r.References)
-	progress := func(name string) func(train.Progress) {
-		at := len(graphs)
-		return func(p train.Progress) {
-			// Nobody listens any more when the context is cancelled, which Fit sees too.
-			_ = tell(progressOf(fmt.Sprintf("finishing %d of %d, %s", at, n, name), p))
-		}
-	}
+	var all []*course
 	for _, text := range r.Designs {
 		d, err := b.design(text)
 		if err != nil {
-			return a, err
+			return answer{}, err
 		}
 		g, err := b.family.Graph(d)
 		if err != nil {
-			return a, err
+			return answer{}, err
 		}
-		start, err := b.weightsOf(ctx, request{Design: text})
-		if err != nil {
-			return a, err
+		var start []byte
+		if !b.q.Training.Retrain {
+			if start, err = b.weightsOf(ctx, request{Design: text}); err != nil {
+				return answer{}, err
+			}
 		}
-		graphs = append(graphs, g)
-		v, err := b.trainOn(ctx, g, "finished", d.Hash().String(), *b.q.Training.Finish, start, progress("from the front"))
-		if err != nil {
-			return a, fmt.Errorf("networks: finishing %s: %w", b.family.Label(d), err)
-		}
-		// On the validation examples the weights that the search saw are what counts.
-		maps.DeleteFunc(v, func(name string, _ float64) bool { return !strings.HasPrefix(name, "test_") })
-		a.Finished = append(a.Finished, v)
+		all = append(all, &course{graph: g, kind: "finished", name: d.Hash().String(), title: b.family.Label(d), recipe: *b.q.Training.Finish, start: start})
 	}
 	for _, name := range r.References {
 		h := handmade[name]
 		g, err := h.build(b.outline)
 		if err != nil {
-			return a, fmt.Errorf("networks: the reference %s: %w", name, err)
+			return answer{}, fmt.Errorf("networks: the reference %s: %w", name, err)
 		}
-		graphs = append(graphs, g)
-		v, err := b.trainOn(ctx, g, "references", name, b.whole(), nil, progress(h.title))
-		if err != nil {
-			return a, fmt.Errorf("networks: the reference %s: %w", name, err)
-		}
-		maps.Copy(v, counted(g))
-		a.Known = append(a.Known, problem.Reference{Name: h.title, Values: v})
+		all = append(all, &course{graph: g, kind: "references", name: name, title: h.title, recipe: b.whole()})
+	}
+	if err := b.sideBySide(ctx, all, tell); err != nil {
+		return answer{}, err
 	}
 	if b.timer != nil {
+		graphs := make([]*neural.Graph, len(all))
+		for i, c := range all {
+			graphs[i] = c.graph
+		}
 		times, err := b.timer.turns(ctx, graphs)
 		if err != nil {
-			return a, err
+			return answer{}, err
 		}
 		for i, ms := range times {
-			if i < len(a.Finished) {
-				a.Finished[i]["final_latency_ms"] = ms
-				continue
-			}
-			v := a.Known[i-len(a.Finished)].Values
-			v["latency_ms"], v["final_latency_ms"] = ms, ms
+			all[i].values["final_latency_ms"] = ms
 		}
 	}
+	var a answer
+	for _, c := range all[:len(r.Designs)] {
+		// On the validation examples the weights that the search saw are what counts.
+		maps.DeleteFunc(c.values, func(name string, _ float64) bool {
+			return !strings.HasPrefix(name, "test_") && name != "final_latency_ms"
+		})
+		a.Finished = append(a.Finished, c.values)
+	}
+	for _, c := range all[len(r.Designs):] {
+		maps.Copy(c.values, counted(c.graph))
+		if ms, ok := c.values["final_latency_ms"]; ok {
+			c.values["latency_ms"] = ms
+		}
+		a.Known = append(a.Known, problem.Reference{Name: c.title, Values: c.values})
+	}
 	return a, nil
+}
+
+// sideBySide trains networks, as many at a time as there are threads, each on one: small
+// networks gain little from several. What a network becomes does not depend on that.
+func (b *bench) sideBySide(ctx context.Context, all []*course, tell func(told) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	threads := b.q.Training.Threads
+	if threads == 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	if b.q.Training.Backend != "cpu" {
+		threads = 1 // there is one device, which has all threads
+	}
+	threads = min(threads, len(all))
+	order := slices.Clone(all) // the longest first, so that all threads end together
+	slices.SortStableFunc(order, func(x, y *course) int {
+		cost := func(c *course) float64 { return float64(c.graph.Cost().MACs) * c.recipe.Epochs }
+		return cmp.Compare(cost(y), cost(x))
+	})
+	var mu sync.Mutex // guards next, done and tell
+	next, done := 0, 0
+	take := func() *course {
+		mu.Lock()
+		defer mu.Unlock()
+		if next == len(order) || ctx.Err() != nil {
+			return nil
+		}
+		next++
+		return order[next-1]
+	}
+	var wg sync.WaitGroup
+	for range threads {
+		wg.Go(func() {
+			device := b.device
+			if threads > 1 {
+				var err error
+				if device, err = engine.Open(engine.Config{Backend: b.q.Training.Backend, Threads: 1}); err != nil {
+					cancel(err)
+					return
+				}
+				defer func() {
+					if err := device.Close(); err != nil {
+						cancel(err)
+					}
+				}()
+			}
+			for c := take(); c != nil; c = take() {
+				err := b.trainOn(ctx, device, c, func(p train.Progress) {
+					mu.Lock()
+					defer mu.Unlock()
+					// Nobody listens any more when the context is cancelled, which Fit sees too.
+					_ = tell(progressOf(fmt.Sprintf("finished %d of %d; %s", done, len(all), c.title), p))
+				})
+				if err != nil {
+					cancel(fmt.Errorf("networks: finishing %s: %w", c.title, err))
+					return
+				}
+				mu.Lock()
+				done++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
 }
 
 // whole is the recipe for a network that starts from nothing: that of the search, for as
@@ -478,72 +555,74 @@ func (b *bench) whole() train.Recipe {
 // trained is what is kept of a network beside its weights.
 type trained struct {
 	Recipe train.Recipe
+	Anew   bool // not from the supernet's weights
 	Values metric.Values
 }
 
-// trainOn trains a network from weights, nil for new ones, and measures it on the
-// validation and the test examples, unless that was done before by the same recipe.
-func (b *bench) trainOn(ctx context.Context, g *neural.Graph, kind, name string, recipe train.Recipe, start []byte, progress func(train.Progress)) (metric.Values, error) {
-	record := b.path(kind, name+".json")
+// trainOn trains a network and measures it on the validation and the test examples,
+// unless that was done before by the same recipe.
+func (b *bench) trainOn(ctx context.Context, device *engine.Device, c *course, progress func(train.Progress)) error {
+	record := b.path(c.kind, c.name+".json")
 	if record != "" {
 		var kept trained
 		text, err := os.ReadFile(record)
-		if err == nil && json.Unmarshal(text, &kept) == nil && reflect.DeepEqual(kept.Recipe, recipe) {
-			return kept.Values, nil
+		if err == nil && json.Unmarshal(text, &kept) == nil && reflect.DeepEqual(kept.Recipe, c.recipe) && kept.Anew == (c.start == nil) {
+			c.values = kept.Values
+			return nil
 		}
 	}
-	on, valid, err := sized(g, b.Train, b.Valid)
+	on, valid, err := sized(c.graph, b.Train, b.Valid)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	_, test, err := sized(g, b.Train, b.Test)
+	_, test, err := sized(c.graph, b.Train, b.Test)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	job := train.Job{Device: b.device, Graph: g, Recipe: recipe, Train: on, Scale: b.Scale, Progress: progress}
-	if start != nil {
-		if job.Start, err = train.ReadWeights(start); err != nil {
-			return nil, err
+	job := train.Job{Device: device, Graph: c.graph, Recipe: c.recipe, Train: on, Scale: b.Scale, Progress: progress}
+	if c.start != nil {
+		if job.Start, err = train.ReadWeights(c.start); err != nil {
+			return err
 		}
 	}
 	if record != "" {
-		job.Checkpoint, job.CheckpointEvery = b.path(kind, name+".checkpoint"), 15*time.Second
+		job.Checkpoint, job.CheckpointEvery = b.path(c.kind, c.name+".checkpoint"), 15*time.Second
 		if err := os.MkdirAll(filepath.Dir(record), 0o777); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	result, err := train.Fit(ctx, job)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	v := metric.Values{}
+	c.values = metric.Values{}
 	for _, on := range []struct {
 		set    *data.Set
 		prefix string
 	}{{valid, ""}, {test, "test_"}} {
 		m, err := train.Evaluate(ctx, result.Net, on.set, b.Scale, 256)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		maps.Copy(v, b.values(m, on.prefix))
+		maps.Copy(c.values, b.values(m, on.prefix))
 	}
 	if record == "" {
-		return v, nil
+		return nil
 	}
-	if err := saveWeights(b.path(kind, name+".weights"), result.Weights); err != nil {
-		return nil, err
+	if err := saveWeights(b.path(c.kind, c.name+".weights"), result.Weights); err != nil {
+		return err
 	}
-	text, err := json.Marshal(trained{recipe, v})
+	text, err := json.Marshal(trained{c.recipe, c.start == nil, c.values})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := save(record, text); err != nil {
-		return nil, err
+		return err
 	}
 	if err := os.Remove(job.Checkpoint); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return err
 	}
-	return v, nil
+	return nil
 }
 
 // shrinking is the schedule of Once-for-All: the largest network, then kernels, depth,

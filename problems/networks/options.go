@@ -16,8 +16,9 @@ import (
 type Training struct {
 	Method string        `yaml:"method" default:"bignas" oneof:"bignas spos fair ofa alone" doc:"how weights come about: by a supernet, trained by the sandwich rule with distillation in place (bignas), on single uniform paths (spos), on fair paths (fair) or by progressive shrinking (ofa); or of each network alone"` // "" means bignas
 	Train  train.Recipe  `yaml:"train" doc:"how the supernet is trained, or each network"`
-	Finish *train.Recipe `yaml:"finish" doc:"how the chosen networks are trained on at the end, from the weights they have; by default as train, for a third of its epochs and from a fifth of its learning rate"`
+	Finish *train.Recipe `yaml:"finish" doc:"how the chosen networks are trained on at the end, from the weights they have, or anew with retrain; by default as train, for a third of its epochs and from a fifth of its learning rate"`
 
+	Retrain    bool     `yaml:"retrain" default:"false" doc:"finish from new weights instead of those of the supernet, which costs more epochs and often ends higher"`
 	Finished   int      `yaml:"finished" default:"8" min:"-1" max:"1000" doc:"how many networks of the front are trained on at the end, evenly along it; -1: none"` // 0 means 8
 	References []string `yaml:"references" doc:"networks designed by hand that are trained at the end by the same recipe, for as many epochs as the supernet and a finished network together, to compare with: lenet5, resnet, mobilenet"`
 
@@ -100,7 +101,7 @@ func edge() *nets.MobileSpace {
 		Stem: []int{16, 24}, Reduce: []string{"pool"}, Places: []string{"flatten"}, Mix: []int{0},
 		Stages: []nets.MobileStage{
 			{Kinds: []string{"plain"}, Widths: []int{16, 24, 32}, Depth: []int{0, 1}, PlainKernels: []int{3}, Stride: 1},
-			fused([]int{3, 5}, 16, 24, 32), fused([]int{3}, 32, 48, 64),
+			fused([]int{3, 5}, 16, 24, 32, 48), fused([]int{3}, 32, 48, 64, 96),
 		},
 	}
 }
