@@ -59,6 +59,8 @@ func TestReadme(t *testing.T) {
 			switch {
 			case c == "go test ./...", strings.HasPrefix(c, "go build"):
 				continue // this is go test, and the program is built
+			case strings.Contains(c, "edge-vision"):
+				continue // takes minutes, and no two machines measure the same; .ci/run runs less of it
 			}
 			c = strings.Replace(c, "go run ./cmd/daedalus", "daedalus", 1)
 			want, exit := expect[i], 0
