@@ -22,6 +22,12 @@ func TestExamplesAreRight(t *testing.T) {
 			continue
 		}
 		f, err := studyfile.Load(p)
+		if filepath.Base(p) == "cifar.yaml" { // its data are not ours to ship, and it says so
+			if err == nil || !strings.Contains(err.Error(), "data_batch_1.bin: no such file") {
+				t.Errorf("%s: error %v, want one that names the file to fetch", p, err)
+			}
+			continue
+		}
 		if err != nil {
 			t.Errorf("%v", err)
 			continue
