@@ -181,7 +181,6 @@ type aboutColumn struct {
 	order      []string
 	tooMany    bool
 	missing    int
-	missLine   int
 	anyPresent bool
 }
 

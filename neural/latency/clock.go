@@ -1,6 +1,9 @@
 package latency
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // start is what the clock counts from.
 var start = time.Now()
@@ -19,7 +22,7 @@ func spin() (x uint64) {
 }
 
 // sink keeps the work from being left out.
-var sink uint64
+var sink atomic.Uint64
 
 // fastest returns that of some processors which does fixed work fastest, by the best
 // of a few times: the fast kind where there are several, and one that is not busy.
@@ -31,7 +34,7 @@ func fastest(processors []int, use func(int) error, wall func() time.Duration) (
 		}
 		for range 5 {
 			t := wall()
-			sink += spin()
+			sink.Add(spin())
 			if t = wall() - t; best < 0 || t < least {
 				best, least = c, t
 			}

@@ -390,7 +390,7 @@ func TestSystemClock(t *testing.T) {
 		}
 		busy, wall = c.Busy(), c.Wall()
 		for c.Wall()-wall < 50*time.Millisecond {
-			sink += spin()
+			sink.Add(spin())
 		}
 		if busy, wall = c.Busy()-busy, c.Wall()-wall; busy <= 0 || busy > wall+time.Millisecond {
 			t.Errorf("%v busy in %v at work", busy, wall)

@@ -26,7 +26,7 @@ func someSnapshot() *snapshot {
 		History:   []Epoch{{Epoch: 1, Step: 64, Loss: 0.7, Valid: &Metrics{Count: 10, Accuracy: 0.3}}},
 		weights:   neural.Weights{"b": {1, float32(math.NaN()), float32(math.Inf(-1))}, "a/weight": {0.1}, "none": {}},
 		optimizer: map[string][]float32{"a/weight": {3}},
-		average:   neural.Weights{"a/weight": {-0.0}},
+		average:   neural.Weights{"a/weight": {float32(math.Copysign(0, -1))}},
 	}
 }
 

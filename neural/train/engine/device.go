@@ -37,7 +37,6 @@ type Device struct {
 
 	mu      sync.Mutex
 	closed  bool
-	nextID  uint64
 	entries *lru[entryKey, *entry]
 	updates *lru[updateKey, *program]
 }

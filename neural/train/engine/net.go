@@ -16,7 +16,6 @@ import (
 type plan struct {
 	g       *neural.Graph
 	l       *layout
-	id      uint64 // of the network and the layout together
 	uses    []use
 	weights [][]int // of each node: its learned weights, in uses
 	// of convolutions whose kernel is learned from a larger one, which their weight is

@@ -43,7 +43,6 @@ type register struct {
 	place place
 	slot  int // for scratch
 	ref   ref // for arrays
-	value float32
 	// The view that is read, of strided and repeated ones.
 	dims, strides []int
 }

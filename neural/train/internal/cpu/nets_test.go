@@ -167,12 +167,11 @@ func netsOf() []testNet {
 
 // trainer holds a compiled training step with Adam.
 type trainer struct {
-	g      *Graph
-	be     compute.Backend
-	state  []compute.Buffer // parameters, first moments, second moments
-	x, y   compute.Buffer
-	step   float32
-	inputs int
+	g     *Graph
+	be    compute.Backend
+	state []compute.Buffer // parameters, first moments, second moments
+	x, y  compute.Buffer
+	step  float32
 }
 
 // crossEntropy is the mean over examples.
