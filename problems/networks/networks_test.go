@@ -94,6 +94,9 @@ func TestLaws(t *testing.T) {
 // What was trained is there for the next process: nothing is trained again, and what is
 // exported is what was measured.
 func TestKeepsWhatItTrained(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains networks")
+	}
 	ctx, folder := context.Background(), t.TempDir()
 	p := open(t, vision("bignas"))
 	p.Keep(folder)
@@ -171,6 +174,9 @@ func TestLooksTrue(t *testing.T) {
 
 // A training that is cancelled goes on where it was.
 func TestGoesOn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains networks")
+	}
 	folder := t.TempDir()
 	whole := open(t, vision("bignas"))
 	ctx := context.Background()
@@ -303,6 +309,9 @@ func TestMistakes(t *testing.T) {
 
 // A training that diverges, or needs more memory than there is, fails one design.
 func TestFailures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains networks")
+	}
 	wild := vision("alone")
 	wild.Train.LearningRate, wild.Train.Momentum = 1000, 0.99
 	wild.Train.Epochs = 10
