@@ -175,9 +175,9 @@ func ReadWeights(file []byte) (neural.Weights, error) {
 	return m, nil
 }
 
-// replace writes a file that is either the old or the new one, whatever happens in
+// Replace writes a file that is either the old or the new one, whatever happens in
 // between: it is written beside it, brought to the disk, and renamed.
-func replace(path string, write func(io.Writer) error) (err error) {
+func Replace(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.Create(path + ".new")
 	if err != nil {

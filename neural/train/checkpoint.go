@@ -97,7 +97,7 @@ func (s *snapshot) write(w io.Writer) error {
 
 // save replaces the checkpoint file.
 func (s *snapshot) save(path string) error {
-	if err := replace(path, s.write); err != nil {
+	if err := Replace(path, s.write); err != nil {
 		return &CheckpointError{path, fmt.Errorf("could not be written, the one before is as it was: %w", err)}
 	}
 	return nil

@@ -471,14 +471,13 @@ func (p *Problem) evaluate(ctx context.Context, d space.Design, from, share floa
 	return values, nil
 }
 
-// chosen returns the designs of the front that are finished: evenly along it, and of
-// those that are no slower than a reference the most accurate.
+// chosen returns the designs of the front that are finished, evenly along it.
 func (p *Problem) chosen(front []space.Design) []space.Design {
 	most := p.q.Training.Finished
-	if most < 0 || len(front) <= most {
-		if most < 0 {
-			return nil
-		}
+	switch {
+	case most < 0:
+		return nil
+	case len(front) <= most:
 		return front
 	}
 	var out []space.Design
