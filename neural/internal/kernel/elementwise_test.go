@@ -194,17 +194,20 @@ func TestReduce(t *testing.T) {
 	})
 }
 
+// checkReduce compares with sums and products in float64. A product of n factors errs by at
+// most n roundings of itself. A sum of n terms may err by n roundings of the sum of their
+// sizes, but roundings of random terms cancel: of half a million sums of up to 200 terms
+// none was off by more than 3.6, and 8 are allowed.
 func checkReduce(t rapid.TB, r *rand.Rand, outer, middle, inner int) {
+	const rounding = 1. / (1 << 24)
 	x := random(r, outer*middle*inner)
 	for o := SumOf; o <= ProductOf; o++ {
 		got := alike(t, outer*inner, func(p *Pool, to []float32) { Reduce(p, o, to, x, outer, middle, inner) })
-		want := make([]float64, outer*inner)
-		scale := 0.
-		for i := range want {
-			y, abs := float64(o.start()), 0.
+		for i, g := range got {
+			y, sizes := float64(o.start()), 0.
 			for m := range middle {
 				v := float64(x[(i/inner*middle+m)*inner+i%inner])
-				abs += math.Abs(v)
+				sizes += math.Abs(v)
 				switch o {
 				case SumOf:
 					y += v
@@ -216,11 +219,15 @@ func checkReduce(t rapid.TB, r *rand.Rand, outer, middle, inner int) {
 					y *= v
 				}
 			}
-			want[i], scale = y, max(scale, abs)
-		}
-		for i, v := range want {
-			if g := float64(got[i]); g != v && !(math.Abs(g-v) <= 1e-6*max(math.Abs(v), scale/10)) && math.Abs(v) > 1e-30 {
-				t.Fatalf("reduction %d of %d×%d×%d: number %d is %g, want %g", o, outer, middle, inner, i, g, v)
+			allowed := 0.
+			switch o {
+			case SumOf:
+				allowed = 8 * rounding * sizes
+			case ProductOf:
+				allowed = float64(middle)*rounding*math.Abs(y) + 1e-30 // what underflows on the way is lost
+			}
+			if g := float64(g); g != y && !(math.Abs(g-y) <= allowed) {
+				t.Fatalf("reduction %d of %d×%d×%d: number %d is %g, want %g", o, outer, middle, inner, i, g, y)
 			}
 		}
 	}
