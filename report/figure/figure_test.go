@@ -221,7 +221,10 @@ func TestGoldenVega(t *testing.T) {
 // second time.
 func TestFormats(t *testing.T) {
 	for kind, v := range kinds(t) {
-		for _, o := range []Options{{}, {Width: 120, Height: 90, DPI: 150, Dark: true, Title: "A title"}, {Width: 20, Height: 15, DPI: 72}} {
+		for _, o := range []Options{{Width: 20, Height: 15, DPI: 72}, {}, {Width: 120, Height: 90, DPI: 150, Dark: true, Title: "A title"}} {
+			if testing.Short() && o.Width != 20 {
+				break
+			}
 			f := figure(t, v, kind, o)
 			for _, format := range Formats() {
 				b := written(t, f, format)
@@ -388,7 +391,7 @@ func TestForeignNames(t *testing.T) {
 }
 
 // The border of the front runs where nothing is better than the front, whichever
-// ends of the axes are wanted.
+// ends of the axes are wanted; what alone is maximized goes up.
 func TestStairs(t *testing.T) {
 	for _, dx := range []metric.Direction{metric.Minimize, metric.Maximize} {
 		for _, dy := range []metric.Direction{metric.Minimize, metric.Maximize} {
@@ -401,17 +404,28 @@ func TestStairs(t *testing.T) {
 			v := look(t, "", []metric.Metric{{Name: "a"}, {Name: "b"}}, g, trials, nil)
 			f := figure(t, v, "front", Options{})
 			p := f.Panels[0][0]
+			names := []string{"a", "b"}
+			turned := dx == metric.Maximize && dy == metric.Minimize
+			if turned {
+				names = []string{"b", "a"}
+			}
+			if !strings.HasPrefix(p.X.Title, names[0]) || !strings.HasPrefix(p.Y.Title, names[1]) {
+				t.Errorf("%v/%v: across goes %q and up %q, want %v", dx, dy, p.X.Title, p.Y.Title, names)
+			}
 			k := slices.IndexFunc(p.Marks, func(m Mark) bool { return m.Shape == Lines })
 			if k < 0 {
 				t.Fatal("no border")
 			}
 			line := p.Marks[k]
 			loss := func(x, y float64) []float64 {
-				s := g.Score(metric.Values{"a": x, "b": y})
+				s := g.Score(metric.Values{names[0]: x, names[1]: y})
+				if turned {
+					slices.Reverse(s.Loss)
+				}
 				return s.Loss
 			}
-			a, _ := v.Find("a")
-			b, _ := v.Find("b")
+			a, _ := v.Find(names[0])
+			b, _ := v.Find(names[1])
 			xs, ys := v.Numbers(a), v.Numbers(b)
 			for i := range line.X {
 				beaten := 0
