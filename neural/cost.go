@@ -15,7 +15,9 @@ package neural
 // nothing, and operators that work number by number (normalisation, activations,
 // sums, products) overwrite an operand that nobody reads later, as the usual
 // runtimes do; so what an activation after a convolution costs is moving, not
-// memory.
+// memory. Attention needs room while it runs, which counts as memory but not as moved:
+// with softmax the products of all queries and keys of one head, else its sums of all
+// heads.
 type Cost struct {
 	Params     int64 `json:"params"`      // learned numbers
 	State      int64 `json:"state"`       // kept statistics, such as running means
@@ -157,7 +159,7 @@ func (g *Graph) peak() int64 {
 				live += l.size
 			}
 		}
-		most = max(most, live)
+		most = max(most, live+g.work[i].room)
 		for _, j := range in {
 			if h := &lives[lives[j].home]; h.last == int32(i) {
 				free(h)

@@ -71,7 +71,19 @@ func peak(g *neural.Graph) int64 {
 		default:
 			put(i)
 		}
-		most = max(most, live())
+		room := int64(0)
+		if o, ok := n.Op.(neural.Attention); ok {
+			q, k, v := g.Node(n.In[0]).Shape, g.Node(n.In[1]).Shape, g.Node(n.In[2]).Shape
+			_, keyHeads, d, e := o.Dims(q, k, v)
+			room = int64(q[0] * k[0])
+			if o.Type.Reweights() {
+				d *= 2
+			}
+			if o.Type.Linear() {
+				room = int64(keyHeads * d * (e + 1))
+			}
+		}
+		most = max(most, live()+room)
 		all = slices.DeleteFunc(all, func(m *memory) bool {
 			return slices.Max(m.values) <= i && !neededAfter(m, i) // inputs may be still to come
 		})
@@ -130,6 +142,44 @@ func TestAttentionCost(t *testing.T) {
 	// 4 heads of 6 and 3 features: keys by values, queries by both
 	if got, want := count(neural.Attention{Heads: 4, Type: neural.LinearELU}), int64(4*10*6*3+4*10*6*3+4*10*6); got != want {
 		t.Errorf("linear: %d, want %d", got, want)
+	}
+	// twice the features of queries and keys: by cosines and by sines
+	if got, want := count(neural.Attention{Heads: 4, Type: neural.CosformerReLU}), 2*int64(4*10*6*3+4*10*6*3+4*10*6); got != want {
+		t.Errorf("cosFormer: %d, want %d", got, want)
+	}
+}
+
+// Twice the tokens cost linear attention twice as much, softmax four times; and so does
+// the memory that it needs on the way, which linear attention needs once.
+func TestAttentionGrows(t *testing.T) {
+	count := func(kind neural.AttentionKind, n int) (c neural.Cost, loops int64) {
+		b := neural.NewBuilder("")
+		x := b.Input("x", neural.Shape{n, 32})
+		g, err := b.Build(b.Add(neural.Attention{Heads: 2, Type: kind, Causal: true}, x, x, x))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range g.Workloads() {
+			loops += w.MACs
+		}
+		return g.Cost(), loops
+	}
+	for kind := range neural.CosformerReLU + 1 {
+		once, loops := count(kind, 512)
+		twice, _ := count(kind, 1024)
+		macs, room := int64(2), int64(1)
+		if !kind.Linear() {
+			macs, room = 4, 4
+		}
+		if twice.MACs != macs*once.MACs || twice.MovedBytes != 2*once.MovedBytes {
+			t.Errorf("%v: twice the tokens need %d multiply-accumulates and %d bytes, once %d and %d", kind, twice.MACs, twice.MovedBytes, once.MACs, once.MovedBytes)
+		}
+		if got, want := twice.PeakBytes-4*2*1024*32, room*(once.PeakBytes-4*2*512*32); got != want || got <= 0 {
+			t.Errorf("%v: twice the tokens need %d bytes on the way, want %d", kind, got, want)
+		}
+		if loops != once.MACs {
+			t.Errorf("%v: loops of %d multiply-accumulates, want %d", kind, loops, once.MACs)
+		}
 	}
 }
 

@@ -365,9 +365,13 @@ func (v *view) fold() {
 	for k := 0; k < len(v.parts); {
 		e := end(k)
 		p := v.parts[k]
-		for _, q := range v.parts[k+1 : e] {
-			p.nodes = append(p.nodes, q.nodes...)
+		most := len(reads(k))
+		for j := k + 1; j < e; j++ {
+			p.nodes = append(p.nodes, v.parts[j].nodes...)
 			p.repeats++
+			if n := len(reads(j)); n > most { // the one to be looked into: the first may read one result twice
+				most, p.block = n, v.parts[j].block
+			}
 		}
 		if p.repeats > 1 {
 			p.full += " to " + v.blocks[v.parts[e-1].block].Name
@@ -441,7 +445,7 @@ const (
 	circle    = 24.0
 	panelPad  = 18.0
 	panelGap  = 24.0
-	semibold  = 1.12 // how much wider that is, and long texts of wide fonts
+	semibold  = 1.18 // how much wider that is, and long texts of wide fonts
 	stack     = 3.0  // between the sheets of equal blocks
 )
 

@@ -124,6 +124,26 @@ func TestDrawFolds(t *testing.T) {
 	}
 }
 
+// Of equal blocks the one is looked into that reads the most: both states of the first cell
+// are one result.
+func TestDrawsTypicalCell(t *testing.T) {
+	normal, reduce := nets.DARTS2()
+	g, err := nets.Cells{Normal: normal, Reduce: reduce}.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := g.Draw(&b); err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(texts(t, b.Bytes()), "\n")
+	for text, want := range map[string]int{"6 × normal cell": 1, "normal cell, as cell2": 1, "in 2": 2, "sep conv 3×3": 6} {
+		if n := strings.Count(all, text); n != want {
+			t.Errorf("%q stands there %d times, want %d:\n%s", text, n, want, all)
+		}
+	}
+}
+
 // What is too large to be read is refused, and says what to do.
 func TestDrawTooLarge(t *testing.T) {
 	b := neural.NewBuilder("huge")

@@ -25,6 +25,7 @@ type Graph struct {
 type work struct {
 	macs, params, state int64
 	size                int64 // numbers of the result
+	room                int64 // numbers that the operator needs while it runs
 	how                 memory
 }
 
@@ -261,6 +262,9 @@ func (b *Builder) add(name string, o Op, in []Value) Value {
 		if b.macs += w.macs; b.macs > maxWork {
 			return fail(errors.New("found more than 2⁶¹ multiply-accumulates up to here"))
 		}
+	}
+	if a, ok := o.(Attention); ok {
+		w.room = a.room(b.shapes)
 	}
 	b.g.nodes = append(b.g.nodes, Node{name, o, ids, s, b.at})
 	b.g.work = append(b.g.work, w)

@@ -268,7 +268,8 @@ func (l *layout) chains() (chains [][]int) {
 	return chains
 }
 
-// straighten moves the slots of each chain below each other where there is room.
+// straighten moves the slots of each chain below each other where there is room, between
+// what its ends are joined to.
 func (l *layout) straighten(chains [][]int) {
 	place := make([]int, len(l.slots))
 	for _, layer := range l.layers {
@@ -292,6 +293,14 @@ func (l *layout) straighten(chains [][]int) {
 			want += s.x / float64(len(chain))
 		}
 		first, last := &l.slots[chain[0]], &l.slots[chain[len(chain)-1]]
+		if n := len(first.up) + len(last.down); n > 0 {
+			want = 0
+			for _, ends := range [][]int{first.up, last.down} {
+				for _, k := range ends {
+					want += l.slots[k].x / float64(n)
+				}
+			}
+		}
 		for _, ends := range [][]int{first.up, last.down} { // rather straight at one end than at none
 			if len(ends) == 1 {
 				if x := l.slots[ends[0]].x; x >= low && x <= high && math.Abs(x-want) < 30 {

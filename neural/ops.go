@@ -3,6 +3,7 @@ package neural
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -436,13 +437,28 @@ const (
 	SoftmaxAttention AttentionKind = iota // softmax(Q·Kᵀ/√d)·V (Vaswani et al. 2017)
 	LinearELU                             // φ(Q)·(φ(K)ᵀ·V), normalised, with φ = elu+1 (Katharopoulos et al. 2020)
 	LinearReLU                            // the same with φ = relu
+	CosformerELU                          // that with φ = elu+1 and less of what is far, see [AttentionKind.Reweights]
+	CosformerReLU                         // the same with φ = relu (Qin et al. 2022)
 )
 
 // AttentionEpsilon is added to the denominator of linear attention, which with
 // relu can be 0.
 const AttentionEpsilon = 1e-6
 
-var attentionNames = [...]string{"softmax", "linear_elu", "linear_relu"}
+var attentionNames = [...]string{"softmax", "linear_elu", "linear_relu", "cosformer_elu", "cosformer_relu"}
+
+// Linear reports whether the cost grows as the number of tokens and not as its square.
+func (k AttentionKind) Linear() bool { return k != SoftmaxAttention }
+
+// ELU reports whether φ of linear attention is elu+1, which is x+1 from 0 on and eˣ below;
+// otherwise it is relu.
+func (k AttentionKind) ELU() bool { return k == LinearELU || k == CosformerELU }
+
+// Reweights reports whether φ(Qᵢ)·φ(Kⱼ) is times cos(π(i−j)/2M), where M is the number of
+// queries or that of keys, whichever is larger (Qin et al. 2022). That is
+// cos·cos + sin·sin of the two places, so it is linear attention of twice the features,
+// see [Attention.Places].
+func (k AttentionKind) Reweights() bool { return k == CosformerELU || k == CosformerReLU }
 
 func (k AttentionKind) String() string { return name(attentionNames[:], int(k), "AttentionKind") }
 
@@ -533,12 +549,44 @@ func (o Attention) infer(in []Shape) (Shape, error) {
 	return Shape{q[0], heads * (v[1] / keyHeads)}, nil
 }
 
+// Places returns the cosine and the sine of πi/2M for every place i below M, the larger of
+// the two numbers of tokens, by which features of a token are multiplied if the kind
+// reweights. None is negative, so sums of their products lose no digits.
+func (o Attention) Places(queries, keys int) (cos, sin []float32) {
+	m := max(queries, keys)
+	cos, sin = make([]float32, m), make([]float32, m)
+	for i := range m {
+		s, c := math.Sincos(math.Pi * float64(i) / float64(2*m))
+		cos[i], sin[i] = float32(c), float32(s)
+	}
+	return cos, sin
+}
+
+// stateFeatures are those of a head's keys in the sums of linear attention.
+func (o Attention) stateFeatures(d int) int {
+	if o.Type.Reweights() {
+		return 2 * d
+	}
+	return d
+}
+
+// room returns how many numbers are needed on the way: with softmax the products of the
+// queries and keys of one head, else the sums of keys times values and of keys of all.
+func (o Attention) room(in []Shape) int64 {
+	_, keyHeads, d, e := o.Dims(in[0], in[1], in[2])
+	if !o.Type.Linear() {
+		return int64(in[0][0]) * int64(in[1][0])
+	}
+	return int64(keyHeads) * int64(o.stateFeatures(d)) * int64(e+1)
+}
+
 func (o Attention) macs(in []Shape, _ Shape) int64 {
 	heads, keyHeads, d, e := o.Dims(in[0], in[1], in[2])
 	n, m := int64(in[0][0]), int64(in[1][0])
-	if o.Type == SoftmaxAttention {
+	if !o.Type.Linear() {
 		return int64(heads) * n * m * int64(d+e)
 	}
+	d = o.stateFeatures(d)
 	// keys times values, the sum of keys; queries times both
 	return int64(keyHeads)*m*int64(d)*int64(e) + int64(heads)*n*int64(d)*int64(e+1)
 }

@@ -125,10 +125,13 @@ func (o Attention) workloads(to []Workload, w Workload, in []Shape) []Workload {
 		to = append(to, x)
 	}
 	q, k, v := in[0].Elements(), in[1].Elements(), in[2].Elements()
-	if o.Type == SoftmaxAttention {
+	if !o.Type.Linear() {
 		product("scores", heads, n, d, m, q+k)
 		product("values", heads, n, m, e, int64(heads)*int64(n)*int64(m)+v)
 		return to
+	}
+	if o.Type.Reweights() {
+		d, q, k = 2*d, 2*q, 2*k
 	}
 	state := int64(keyHeads) * int64(d)
 	product("state", keyHeads, d, m, e, k+v)

@@ -60,6 +60,7 @@ const (
 	ClassTimeout   Class = "timeout"   // the evaluation took longer than allowed
 	ClassCrash     Class = "crash"     // the evaluator died or returned a failure
 	ClassOutput    Class = "output"    // the evaluator's answer could not be understood
+	ClassDesign    Class = "design"    // the design is why, and no other attempt helps it: training diverged, too little memory
 	ClassPermanent Class = "permanent" // trying again cannot help: program not found, no permission
 )
 

@@ -14,6 +14,8 @@ import (
 
 	"github.com/pressly/goose/v3"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/daedalus-search/daedalus/internal/atomicfile"
 )
 
 // SQLite is a [Store] in one file. It is made by [Create], [Open] and
@@ -106,10 +108,7 @@ func create(ctx context.Context, path string, s Study, l *fileLock) (*SQLite, er
 	if err := build(ctx, fresh, s); err != nil {
 		return nil, wrap(path, "creating the study", err)
 	}
-	if err := os.Rename(fresh, path); err != nil {
-		return nil, err
-	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := atomicfile.Rename(fresh, path); err != nil {
 		return nil, err
 	}
 	return openOwned(ctx, path, l)

@@ -46,16 +46,3 @@ func noRoom(path string) error {
 	}
 	return nil
 }
-
-// syncDir makes a rename in the folder durable.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = f.Sync()
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
-		err = nil // not every file system can; those that cannot need not
-	}
-	return errors.Join(err, f.Close())
-}

@@ -39,6 +39,3 @@ func noRoom(path string) error {
 	}
 	return nil
 }
-
-// syncDir has nothing to do: a rename is in the journal of NTFS.
-func syncDir(string) error { return nil }

@@ -27,17 +27,22 @@ const (
 	StopExhausted = "search space exhausted"
 	StopRepeats   = "the searcher only repeats designs"
 	StopFailures  = "every trial failed"
+	StopPermanent = "a trial failed as all others would"
 	StopCancelled = "interrupted"
 )
 
 // A FailedError is returned by Run if every trial failed, or if one failed in
 // a way that all others would repeat.
 type FailedError struct {
-	Trials int64  // how many failed
-	Last   string // how the last one failed
+	Trials    int64  // how many failed
+	Last      string // how the last one failed
+	Permanent bool   // all others would fail as the last one did
 }
 
 func (e *FailedError) Error() string {
+	if e.Permanent {
+		return fmt.Sprintf("study: a trial failed as all others would: %s", e.Last)
+	}
 	return fmt.Sprintf("study: all of the first %d trials failed, the last one with: %s", e.Trials, e.Last)
 }
 
@@ -545,7 +550,7 @@ func (s *Study) runWorkers(ctx context.Context) (string, error) {
 			return "", err
 		}
 		if t.State == store.Failed && t.ErrorClass == string(problem.ClassPermanent) {
-			return "", &FailedError{Trials: s.counts[store.Failed], Last: t.Error}
+			return StopPermanent, &FailedError{Trials: s.counts[store.Failed], Last: t.Error, Permanent: true}
 		}
 		// Trials that waited for this design have their answer, or their turn.
 		same := s.waiting[t.key]

@@ -258,6 +258,11 @@ func (s *Study) load(ctx context.Context) error {
 	if changed && len(trials) > 0 {
 		s.notes = append(s.notes, fmt.Sprintf("the question changed since the last run: a new searcher was told the %d earlier trials", len(trials)))
 	}
+	if len(trials) > 0 {
+		if note := reworded(rec.Spec, s.cfg.Spec, len(trials)); note != "" {
+			s.notes = append(s.notes, note)
+		}
+	}
 	if rec.Attrs == nil {
 		rec.Attrs = map[string]string{}
 	}

@@ -289,8 +289,24 @@ func TestRetriesAndGivingUp(t *testing.T) {
 	})
 	_, err := study.Run(t.Context(), study.Config{Problem: bad, Goal: oneGoal(), Method: sample.Random{}, Budget: study.Budget{Trials: 1000}, Parallel: 2})
 	var failed *study.FailedError
-	if !errors.As(err, &failed) || failed.Last != "no licence" || failed.Trials > 12 {
+	if !errors.As(err, &failed) || failed.Last != "no licence" || failed.Trials > 12 || failed.Permanent {
 		t.Errorf("error %v", err)
+	}
+
+	// What the design is to blame for is not tried again, and the study goes on; what
+	// would fail all others ends it.
+	for class, want := range map[problem.Class]int64{problem.ClassDesign: 6, problem.ClassPermanent: 3} {
+		calls.Store(0)
+		third := funcProblem(func(_ context.Context, d space.Design, _ problem.Reporter) (metric.Values, error) {
+			if calls.Add(1) == 3 {
+				return nil, &problem.EvalError{Class: class, Err: errors.New("too large")}
+			}
+			return measure(d), nil
+		})
+		res, err := study.Run(t.Context(), study.Config{Problem: third, Goal: oneGoal(), Method: sample.Random{}, Budget: study.Budget{Trials: 6}, Retries: 5, Parallel: 1})
+		if permanent := errors.As(err, &failed) && failed.Permanent; permanent != (class == problem.ClassPermanent) || calls.Load() != want || res.Progress.Counts[store.Failed] != 1 {
+			t.Errorf("%s: error %v, %s, after %d calls with %v", class, err, res.Stopped, calls.Load(), res.Progress.Counts)
+		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"reflect"
 
+	"github.com/daedalus-search/daedalus/internal/atomicfile"
 	"github.com/daedalus-search/daedalus/internal/rng"
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/neural"
@@ -252,7 +253,7 @@ func (t *truth) write(path string) error {
 		}
 		text = append(append(text, "\n    "...), line...)
 	}
-	return replace(path, append(text, "\n  ]\n}\n"...))
+	return atomicfile.WriteFile(path, append(text, "\n  ]\n}\n"...))
 }
 
 func writeJSON(path string, x any) error {
@@ -260,13 +261,5 @@ func writeJSON(path string, x any) error {
 	if err != nil {
 		return err
 	}
-	return replace(path, append(text, '\n'))
-}
-
-// replace writes a file at once.
-func replace(path string, text []byte) error {
-	if err := os.WriteFile(path+".new", text, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return atomicfile.WriteFile(path, append(text, '\n'))
 }

@@ -2,10 +2,12 @@
 BenchmarkTrainStep in neural/train/internal/cpu.
 
     python3 -m venv venv && venv/bin/pip install torch
-    venv/bin/python bench/torch/train_step.py
+    venv/bin/python bench/torch/train_step.py [--channels-last] [--compile]
 
 One thread, batch 64, Adam, random data. Prints the least processor time of a step,
-in milliseconds, over some rounds, and the median over them.
+in milliseconds, over some rounds, and the median over them. With --compile the network
+and its loss go through torch.compile, which needs a C++ compiler, and so do the updates
+of Adam; what compiling takes is printed beside it.
 """
 
 import argparse
@@ -67,25 +69,37 @@ def main():
     p.add_argument("--rounds", type=int, default=10)
     p.add_argument("--steps", type=int, default=10)
     p.add_argument("--channels-last", action="store_true", help="the memory format of images")
+    p.add_argument("--compile", action="store_true", help="torch.compile of network, loss and optimizer")
     args = p.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    print("torch", torch.__version__, "threads", torch.get_num_threads())
+    print("torch", torch.__version__, "threads", torch.get_num_threads(), "compiled" if args.compile else "eager",
+          "channels-last" if args.channels_last else "default memory format")
     for name, net, shape in networks():
         x, y = torch.randn(args.batch, *shape), torch.randint(0, 10, (args.batch,))
         if args.channels_last and len(shape) == 3:
             net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-        opt = torch.optim.Adam(net.parameters(), lr=1e-3)
+        # Rates as tensors are not constants of compiled updates, which would be compiled anew.
+        opt = torch.optim.Adam(net.parameters(), lr=torch.tensor(1e-3) if args.compile else 1e-3)
+
+        def loss_of(x, y):
+            return F.cross_entropy(net(x), y)
+
+        update = opt.step
+        if args.compile:
+            loss_of, update = torch.compile(loss_of), torch.compile(opt.step)
 
         def step():
             opt.zero_grad(set_to_none=True)
-            loss = F.cross_entropy(net(x), y)
+            loss = loss_of(x, y)
             loss.backward()
-            opt.step()
+            update()
             return loss
 
+        began = time.time()
         for _ in range(3):
             step()
+        first = time.time() - began
         times = []
         for _ in range(args.rounds):
             began = time.process_time()
@@ -93,7 +107,8 @@ def main():
                 loss = step()
             times.append((time.process_time() - began) / args.steps * 1e3)
         times.sort()
-        print(f"{name:12} {times[0]:8.3f} ms  median {times[len(times) // 2]:8.3f} ms  loss {loss.item():.4f}", flush=True)
+        print(f"{name:12} {times[0]:8.3f} ms  median {times[len(times) // 2]:8.3f} ms  loss {loss.item():.4f}"
+              + (f"  compiled in {first:.0f} s" if args.compile else ""), flush=True)
 
 
 main()

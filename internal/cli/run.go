@@ -227,6 +227,9 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 	began := time.Now()
 	if p, ok := f.Config.Problem.(problem.Preparer); ok && !(f.Budget.Trials > 0 && before.Evaluated >= f.Budget.Trials) {
 		err := a.progress(func(progress func(string, int, int)) error { return p.Prepare(ctx, progress) })
+		if err != nil && ctx.Err() != nil {
+			return a.interrupted("what was trained is kept", flags.again(arg, ""))
+		}
 		if err != nil {
 			return err
 		}
@@ -246,15 +249,16 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 		return runErr
 	}
 
-	if p, ok := f.Config.Problem.(problem.Finisher); ok && res.Stopped != study.StopCancelled {
+	var unfinished error // said at the end, behind what is known
+	if p, ok := f.Config.Problem.(problem.Finisher); ok && res.Stopped != study.StopCancelled && !failed {
 		err := a.progress(func(progress func(string, int, int)) error {
 			return p.Finish(ctx, designsOf(res.Front), progress)
 		})
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("finishing the front: %w", err)
-		}
-		if err != nil {
+		switch {
+		case err != nil && ctx.Err() != nil:
 			res.Stopped = study.StopCancelled
+		case err != nil:
+			unfinished = fmt.Errorf("finishing the front: %w", err)
 		}
 	}
 
@@ -320,10 +324,15 @@ func (a *app) run(ctx context.Context, arg string, settings []studyfile.Setting,
 	case failed:
 		return a.explain(done, st, arg, runErr)
 	case res.Stopped == study.StopCancelled:
-		a.note("interrupted; every finished trial is kept. Continue with: %s", flags.again(arg, ""))
-		return &failure{err: errors.New("interrupted"), code: exitInterrupted, quiet: true}
+		return a.interrupted("every finished trial is kept", flags.again(arg, ""))
 	}
-	return nil
+	return unfinished
+}
+
+// interrupted says what is kept and how to go on.
+func (a *app) interrupted(kept, again string) error {
+	a.note("interrupted; %s. Continue with: %s", kept, again)
+	return &failure{err: errors.New("interrupted"), code: exitInterrupted, quiet: true}
 }
 
 // describe says what the study is about.

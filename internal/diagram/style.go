@@ -69,6 +69,7 @@ const (
 // programs besides browsers know them.
 var stylesheet = func() string {
 	var b strings.Builder
+	b.WriteString(".dd:root{background:#fff}") // a file of its own has its own ground
 	fmt.Fprintf(&b, ".dd text{font:%gpx %s;fill:#1f2328}", TextSize, sans)
 	fmt.Fprintf(&b, ".dd .small{font-size:%gpx}.dd .strong{font-weight:600}.dd .mono{font-family:%s}", SmallSize, mono)
 	fmt.Fprintf(&b, ".dd .pill{font-size:%gpx;font-weight:500}", pillText)
@@ -82,7 +83,7 @@ var stylesheet = func() string {
 		fmt.Fprintf(&b, ".dd .fill-%[1]s{fill:%[2]s}.dd .line-%[1]s{fill:none;stroke:%[2]s;stroke-width:2}.dd .tint-%[1]s{fill:%[2]s;fill-opacity:.12}", c.name, c.light)
 	}
 	b.WriteString("\n@media (prefers-color-scheme:dark){")
-	b.WriteString(".dd text{fill:#e6edf3}.dd .muted{fill:#9198a1}.dd .on{fill:#0d1117}")
+	b.WriteString(".dd:root{background:#0d1117}.dd text{fill:#e6edf3}.dd .muted{fill:#9198a1}.dd .on{fill:#0d1117}")
 	b.WriteString(".dd .panel{fill:#161b22;stroke:#30363d}.dd .card{fill:#0d1117;stroke:#30363d}")
 	b.WriteString(".dd .node{fill:#161b22;stroke:#9da7b3}")
 	b.WriteString(".dd .rule{stroke:#30363d}.dd .track{fill:#3d444d}.dd .knob{fill:#e6edf3}")

@@ -66,9 +66,18 @@ func command(t testing.TB, args ...string) []byte {
 	return out.Bytes()
 }
 
-// report makes a study and its page, and returns their paths.
+// report makes a study and its page, and returns their paths. Those that there are in the
+// folder that DAEDALUS_STUDIES names are taken from there.
 func report(t testing.TB, name string) (db, html string) {
 	t.Helper()
+	there := filepath.Join(os.Getenv("DAEDALUS_STUDIES"), name)
+	if _, err := os.Stat(there + ".html"); err == nil && os.Getenv("DAEDALUS_STUDIES") != "" {
+		there, err = filepath.Abs(there)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return there + ".db", there + ".html"
+	}
 	dir, err := folder()
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,10 @@ import (
 
 // TestPictures makes the pictures of the README and of docs/report.md:
 //
-//	DAEDALUS_PICTURES=docs/img go test ./internal/pagetest -run Pictures
+//	GOEXPERIMENT=simd DAEDALUS_PICTURES=docs/img go test ./internal/pagetest -run Pictures
+//
+// It runs examples/edge-vision.yaml, which takes minutes, unless DAEDALUS_STUDIES names
+// a folder that has edge-vision.html.
 func TestPictures(t *testing.T) {
 	if pictures() == "" {
 		t.Skip("DAEDALUS_PICTURES names no folder")
@@ -18,41 +21,52 @@ func TestPictures(t *testing.T) {
 	at := func(p *tab, id string) {
 		p.until("the figure "+id, fmt.Sprintf("!!document.querySelector('#%s')", id))
 		eval[bool](p, fmt.Sprintf("(document.querySelector('#%s').scrollIntoView({block: 'start', behavior: 'instant'}), scrollBy({top: -64, behavior: 'instant'}), true)", id))
-		p.run(chromedp.Sleep(700 * time.Millisecond))
+		p.run(chromedp.Sleep(2 * time.Second)) // until what changed is drawn, also on a busy machine
 	}
-	_, html := report(t, "phone-net")
-	for _, scheme := range []string{"light", "dark"} {
+	t.Run("phone-net", func(t *testing.T) {
+		_, html := report(t, "phone-net")
+		for _, scheme := range []string{"light", "dark"} {
+			p := open(t, fileURL(html))
+			p.scheme(scheme)
+			p.size(1280, 860)
+			p.whole()
+			p.run(chromedp.Sleep(700 * time.Millisecond))
+			p.shot("summary-" + scheme)
+		}
 		p := open(t, fileURL(html))
-		p.scheme(scheme)
-		p.size(1280, 860)
+		p.size(390, 844)
 		p.whole()
 		p.run(chromedp.Sleep(700 * time.Millisecond))
-		p.shot("summary-" + scheme)
-		p.run(chromedp.Navigate(fileURL(html) + "#pick=421&b.latency_ms=0..12&b.accuracy=76..86"))
-		p.run(chromedp.Reload())
+		p.shot("phone")
+	})
+	t.Run("edge-vision", func(t *testing.T) {
+		_, html := report(t, "edge-vision")
+		for _, scheme := range []string{"light", "dark"} {
+			p := open(t, fileURL(html)+"#b.latency_ms=0..0.05&b.accuracy=80.5..83")
+			p.scheme(scheme)
+			p.size(1280, 860)
+			p.whole()
+			eval[bool](p, "(document.querySelector('.picks .card').click(), true)") // the knee
+			at(p, "front")
+			p.shot("report-" + scheme)
+		}
+	})
+	t.Run("illuminate", func(t *testing.T) {
+		_, html := report(t, "illuminate")
+		p := open(t, fileURL(html))
+		p.size(1280, 700)
 		p.whole()
-		at(p, "front")
-		p.shot("report-" + scheme)
-	}
-	p := open(t, fileURL(html))
-	p.size(390, 844)
-	p.whole()
-	p.run(chromedp.Sleep(700 * time.Millisecond))
-	p.shot("phone")
-
-	_, html = report(t, "illuminate")
-	p = open(t, fileURL(html))
-	p.size(1280, 700)
-	p.whole()
-	at(p, "history")
-	p.shot("archive")
-
-	_, html = report(t, "large")
-	p = open(t, fileURL(html)+"#b.accuracy=80..95&b.latency_ms=0..5")
-	p.size(1280, 760)
-	p.whole()
-	at(p, "parallel")
-	p.shot("parallel")
-	at(p, "space")
-	p.shot("space")
+		at(p, "history")
+		p.shot("archive")
+	})
+	t.Run("large", func(t *testing.T) {
+		_, html := report(t, "large")
+		p := open(t, fileURL(html)+"#b.accuracy=80..95&b.latency_ms=0..5")
+		p.size(1280, 760)
+		p.whole()
+		at(p, "parallel")
+		p.shot("parallel")
+		at(p, "space")
+		p.shot("space")
+	})
 }

@@ -35,7 +35,8 @@ type CSV struct {
 	Task      string            // "classes" or "number"; "" or "auto" means that the target says it
 	Delimiter string            // one character, or "tab"; "" or "auto" means the one of , ; tab | that the first line has most of
 	NoHeader  bool              // there are no names in the first line: columns are x0, x1, …
-	Missing   string            // "fill" fills what is missing; "" or "error" refuses it
+	Decimal   string            // "point" or "comma"; "" or "auto" means the one with which a column is numbers
+	Missing   string            // "fill" fills what is missing, "flag" also adds a column that says where; "" or "error" refuses it
 	Types     map[string]string // of columns: "number", "category" or "ignore"
 }
 
@@ -50,10 +51,11 @@ const (
 
 // A cellsReader goes through the rows of a file.
 type cellsReader struct {
-	path   string
-	file   []byte
-	comma  rune
-	header bool
+	path    string
+	file    []byte
+	comma   rune
+	columns int
+	header  bool
 }
 
 // rows calls f with every row and its line.
@@ -61,6 +63,7 @@ func (c *cellsReader) rows(f func(line int, cells []string) error) error {
 	r := csv.NewReader(bytes.NewReader(c.file))
 	r.Comma = c.comma
 	r.ReuseRecord = true
+	r.FieldsPerRecord = -1
 	r.TrimLeadingSpace = c.comma != '\t'
 	first := true
 	for {
@@ -72,6 +75,9 @@ func (c *cellsReader) rows(f func(line int, cells []string) error) error {
 			return fileError(c.path, "", err)
 		}
 		line, _ := r.FieldPos(0)
+		if len(cells) != c.columns {
+			return fileError(c.path, fmt.Sprintf("line %d", line), fmt.Errorf("cells: found %d, want %d as in the first line", len(cells), c.columns))
+		}
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
@@ -95,7 +101,14 @@ func (o CSV) cells(path string) (*cellsReader, []string, error) {
 
 // prepare finds the delimiter and the names of the columns.
 func (o CSV) prepare(path string, file []byte) (*cellsReader, []string, error) {
-	file = bytes.TrimPrefix(file, []byte("\ufeff"))
+	if bytes.HasPrefix(file, []byte("\xff\xfe")) || bytes.HasPrefix(file, []byte("\xfe\xff")) {
+		return nil, nil, fileError(path, "", errors.New("found text in UTF-16, want UTF-8; spreadsheets save it as CSV UTF-8"))
+	}
+	file = bytes.TrimPrefix(file, []byte(byteOrderMark))
+	if at := invalid(file); at >= 0 {
+		line := 1 + bytes.Count(file[:at], []byte("\n"))
+		return nil, nil, fileError(path, fmt.Sprintf("line %d", line), fmt.Errorf("found the bytes % x, want text in UTF-8; spreadsheets save it as CSV UTF-8", file[at:min(len(file), at+4)]))
+	}
 	if len(bytes.TrimSpace(file)) == 0 {
 		return nil, nil, fileError(path, "", errors.New("found an empty file, want a table"))
 	}
@@ -139,28 +152,54 @@ func (o CSV) prepare(path string, file []byte) (*cellsReader, []string, error) {
 	if len(names) > maxColumns {
 		return nil, nil, fileError(path, "line 1", fmt.Errorf("found %d columns, want at most %d", len(names), maxColumns))
 	}
-	numbers := 0
+	c.columns = len(names)
 	for i := range names {
 		names[i] = strings.TrimSpace(names[i])
-		if _, err := strconv.ParseFloat(names[i], 64); err == nil {
-			numbers++
-		}
 		if o.NoHeader {
 			names[i] = "x" + strconv.Itoa(i)
 		}
 	}
-	if !o.NoHeader && numbers == len(names) {
-		return nil, nil, fileError(path, "line 1", errors.New("found only numbers, want the names of the columns; say so if there is no header"))
+	if !o.NoHeader && numbersAmong(names) == len(names) {
+		return nil, nil, fileError(path, "line 1", errors.New("found only numbers, want the names of the columns; if there are none, say no_header: true"))
 	}
 	for i, n := range names {
-		if n == "" {
-			return nil, nil, fileError(path, "line 1", fmt.Errorf("found no name of column %d, want one", i+1))
+		if n == "" { // as of the index of a data frame
+			n = fmt.Sprintf("column %d", i+1)
+			if names[i] = n; o.Types[n] == "" && o.Target != n {
+				return nil, nil, fileError(path, "line 1", fmt.Errorf("found no name of column %d, want one; or say what it is, such as types: {%s: ignore}", i+1, n))
+			}
 		}
 		if k := slices.Index(names[:i], n); k >= 0 {
 			return nil, nil, fileError(path, "line 1", fmt.Errorf("found the name %q of columns %d and %d, want different names", n, k+1, i+1))
 		}
 	}
 	return c, names, nil
+}
+
+// numbersAmong counts the names that are numbers.
+func numbersAmong(names []string) (n int) {
+	for _, s := range names {
+		if _, err := strconv.ParseFloat(s, 64); err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// invalid returns where a text is not in UTF-8; −1 if it is.
+func invalid(text []byte) int {
+	if utf8.Valid(text) {
+		return -1
+	}
+	at := 0
+	for at < len(text) {
+		r, n := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && n == 1 {
+			break
+		}
+		at += n
+	}
+	return at
 }
 
 func shorten(s string) string {
@@ -172,16 +211,71 @@ func shorten(s string) string {
 
 // aboutColumn is what is found out about a column before it is read.
 type aboutColumn struct {
-	kind       columnKind
-	numeric    bool // every cell that is not missing is a number
-	text       string
-	textLine   int // where the first cell is that is no number
-	whole      bool
-	different  map[string]int32 // categories by their text
-	order      []string
-	tooMany    bool
-	missing    int
-	anyPresent bool
+	kind      columnKind
+	as        [2]reading       // by the way numbers are written
+	decimals  decimals         // the one that is taken
+	doubtful  string           // the first cell that is one number with a point and another with a comma
+	different map[string]int32 // categories by their text
+	order     []string
+	tooMany   bool
+	missing   int
+	present   bool
+}
+
+// see looks at a cell that is not missing.
+func (a *aboutColumn) see(cell string, line int) {
+	a.present = true
+	x, isX := a.as[withPoint].see(withPoint, cell, line)
+	y, isY := a.as[withComma].see(withComma, cell, line)
+	if isX && isY && x != y && a.doubtful == "" {
+		a.doubtful = strings.Clone(cell)
+	}
+	if _, ok := a.different[cell]; !ok && !a.tooMany {
+		if len(a.order) == maxCategories {
+			a.tooMany = true
+			return
+		}
+		kept := strings.Clone(cell)
+		a.different[kept] = 0
+		a.order = append(a.order, kept)
+	}
+}
+
+// numeric reports whether every cell is a number, written as was decided.
+func (a *aboutColumn) numeric() bool { return !a.as[a.decimals].fails }
+
+// decide says with which sign the decimals of each column are written: the one with which
+// all its cells are numbers. Where that is both, and not the same numbers, the other
+// columns decide.
+func (o CSV) decide(path string, names []string, about []aboutColumn) error {
+	var used [2]bool
+	for i := range about {
+		a := &about[i]
+		switch {
+		case a.kind == ignoredColumn || o.Types[names[i]] == "category":
+		case o.Decimal == "comma", !a.as[withComma].fails && a.as[withPoint].fails && o.Decimal != "point":
+			a.decimals, used[withComma] = withComma, true
+		case !a.as[withPoint].fails && a.as[withComma].fails:
+			used[withPoint] = true
+		}
+	}
+	if o.Decimal == "comma" || o.Decimal == "point" {
+		return nil
+	}
+	for i := range about {
+		a := &about[i]
+		if a.kind == ignoredColumn || o.Types[names[i]] == "category" || a.doubtful == "" || a.as[withPoint].fails || a.as[withComma].fails {
+			continue
+		}
+		comma := strings.Contains(a.doubtful, ",")
+		switch {
+		case comma && used[withComma] && !used[withPoint]:
+			a.decimals = withComma
+		case comma && !used[withPoint], !comma && used[withComma] && !used[withPoint]:
+			return fileError(path, "", fmt.Errorf("column %q: found %q, which is one number with a decimal point and another with a decimal comma; say decimal: point or decimal: comma", names[i], a.doubtful))
+		}
+	}
+	return nil
 }
 
 // open reads a table, and a second one with the same columns if there is a test file. What
@@ -216,17 +310,24 @@ func (o CSV) open(path, testPath string) (train, test *Set, err error) {
 func (o CSV) check(path string, names []string) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("data: csv: "+format, args...)) }
+	hint := ""
+	if !o.NoHeader && numbersAmong(names) > 0 {
+		hint = "; if the first line is a row already, say no_header: true"
+	}
 	switch {
 	case o.Target == "":
-		bad("found no target, want one of the columns of %s: %s", path, some(names, 30))
+		bad("found no target, want one of the columns of %s: %s%s", path, some(names, 30), hint)
 	case !slices.Contains(names, o.Target):
-		bad("found the target %q, want one of the columns of %s: %s", o.Target, path, some(names, 30))
+		bad("found the target %q, want one of the columns of %s: %s%s", o.Target, path, some(names, 30), hint)
 	}
 	if !slices.Contains([]string{"", "auto", "classes", "number"}, o.Task) {
 		bad("found the task %q, want auto, classes or number", o.Task)
 	}
-	if !slices.Contains([]string{"", "error", "fill"}, o.Missing) {
-		bad("found %q for what is missing, want error or fill", o.Missing)
+	if !slices.Contains([]string{"", "error", "fill", "flag"}, o.Missing) {
+		bad("found %q for what is missing, want error, fill or flag", o.Missing)
+	}
+	if !slices.Contains([]string{"", "auto", "point", "comma"}, o.Decimal) {
+		bad("found the decimal %q, want auto, point or comma", o.Decimal)
 	}
 	var typed []string
 	for name := range o.Types {
@@ -255,7 +356,7 @@ func (o CSV) read(files []*cellsReader, names []string) ([]*Set, error) {
 	about := make([]aboutColumn, len(names))
 	rows := make([]int, len(files))
 	for i := range about {
-		about[i] = aboutColumn{numeric: true, whole: true, different: map[string]int32{}}
+		about[i] = aboutColumn{different: map[string]int32{}}
 		if o.Types[names[i]] == "ignore" {
 			about[i].kind = ignoredColumn
 		}
@@ -272,29 +373,13 @@ func (o CSV) read(files []*cellsReader, names []string) ([]*Set, error) {
 					if i == target {
 						return fmt.Errorf("column %q: found no target (%q), want one in every row", names[i], cell)
 					}
-					if o.Missing != "fill" {
-						return fmt.Errorf("column %q: found nothing (%q), want a value; or say missing: fill", names[i], cell)
+					if o.Missing != "fill" && o.Missing != "flag" {
+						return fmt.Errorf("column %q: found nothing (%q), want a value; or say missing: fill, or missing: flag", names[i], cell)
 					}
 					a.missing++
 					continue
 				}
-				a.anyPresent = true
-				if a.numeric {
-					if x, err := strconv.ParseFloat(cell, 32); err != nil || x-x != 0 {
-						a.numeric, a.text, a.textLine = false, cell, line
-					} else if x != math.Trunc(x) {
-						a.whole = false
-					}
-				}
-				if _, ok := a.different[cell]; !ok && !a.tooMany {
-					if len(a.order) == maxCategories {
-						a.tooMany = true
-						continue
-					}
-					kept := strings.Clone(cell)
-					a.different[kept] = 0
-					a.order = append(a.order, kept)
-				}
+				a.see(cell, line)
 			}
 			return nil
 		})
@@ -305,6 +390,9 @@ func (o CSV) read(files []*cellsReader, names []string) ([]*Set, error) {
 			return nil, fileError(file.path, "", errors.New("found no rows below the header, want at least one"))
 		}
 	}
+	if err := o.decide(path, names, about); err != nil {
+		return nil, err
+	}
 	// What the columns are.
 	r := Rows{}
 	classes := false
@@ -313,46 +401,50 @@ func (o CSV) read(files []*cellsReader, names []string) ([]*Set, error) {
 		if a.kind == ignoredColumn {
 			continue
 		}
-		if !a.anyPresent {
+		if !a.present {
 			return nil, fileError(path, "", fmt.Errorf("column %q: found nothing in any row; leave it out with the type ignore", names[i]))
 		}
 		wanted := o.Types[names[i]]
 		if i == target {
 			wanted = map[string]string{"classes": "category", "number": "number"}[o.Task]
-			if wanted == "" && a.numeric && !(a.whole && !a.tooMany && len(a.order) <= fewNumbers) {
+			if wanted == "" && a.numeric() && (a.as[a.decimals].parts || a.tooMany || len(a.order) > fewNumbers) {
 				wanted = "number"
 			}
 			if wanted == "" {
 				wanted = "category"
 			}
 		}
-		if wanted == "" && !a.numeric {
+		if wanted == "" && !a.numeric() {
 			wanted = "category"
 		}
 		switch {
-		case wanted != "category" && !a.numeric:
-			return nil, fileError(path, fmt.Sprintf("line %d", a.textLine), fmt.Errorf("column %q: found %q, want a finite number", names[i], shorten(a.text)))
+		case wanted != "category" && !a.numeric():
+			bad := &a.as[a.decimals]
+			return nil, fileError(path, fmt.Sprintf("line %d", bad.line), fmt.Errorf("column %q: found %q, want a finite number with a decimal %s", names[i], shorten(bad.text), a.decimals))
 		case wanted != "category" && i == target:
 			r.TargetCols = []string{names[i]}
 			a.kind = numberColumn
 			continue
 		case wanted != "category":
 			r.NumberCols = append(r.NumberCols, Column{Name: names[i]})
+			if o.Missing == "flag" && a.missing > 0 {
+				r.NumberCols = append(r.NumberCols, Column{Name: names[i] + " is missing"})
+			}
 			a.kind = numberColumn
 			continue
 		}
 		a.kind = categoryColumn
 		if a.tooMany {
 			note := ""
-			if !a.numeric {
-				note = fmt.Sprintf(" (line %d: %q)", a.textLine, shorten(a.text))
+			if bad := &a.as[a.decimals]; bad.fails {
+				note = fmt.Sprintf(" (line %d: %q)", bad.line, shorten(bad.text))
 			}
 			return nil, fileError(path, "", fmt.Errorf("column %q: found more than %d different values%s, want fewer categories; give it the type number or ignore", names[i], maxCategories, note))
 		}
-		if a.numeric {
+		if a.numeric() {
 			slices.SortFunc(a.order, func(x, y string) int {
-				p, _ := strconv.ParseFloat(x, 64)
-				q, _ := strconv.ParseFloat(y, 64)
+				p, _ := a.decimals.number(x)
+				q, _ := a.decimals.number(y)
 				if p != q {
 					return int(math.Copysign(1, p-q))
 				}
@@ -401,14 +493,18 @@ func (o CSV) read(files []*cellsReader, names []string) ([]*Set, error) {
 						own.Codes = append(own.Codes, code)
 					}
 				default:
-					x := math.NaN()
+					x, is := math.NaN(), float32(1)
 					if !isMissing(cell) {
-						x, _ = strconv.ParseFloat(cell, 32)
+						x, _ = a.decimals.number(cell)
+						is = 0
 					}
 					if i == target {
 						own.Targets = append(own.Targets, float32(x))
-					} else {
-						own.Numbers = append(own.Numbers, float32(x))
+						continue
+					}
+					own.Numbers = append(own.Numbers, float32(x))
+					if o.Missing == "flag" && a.missing > 0 {
+						own.Numbers = append(own.Numbers, is)
 					}
 				}
 			}

@@ -106,6 +106,9 @@ func whole(path string, limit int64) ([]byte, error) {
 	return b, nil
 }
 
+// byteOrderMark is what some programs begin a text in UTF-8 with.
+const byteOrderMark = "\ufeff"
+
 // exists reports whether there is a file or folder of this name.
 func exists(path ...string) bool {
 	_, err := os.Stat(filepath.Join(path...))

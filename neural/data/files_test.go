@@ -488,7 +488,7 @@ func TestCSVRefuses(t *testing.T) {
 		"no target":        {"a,b\n3,4\n", CSV{}, []string{"found no target, want one of the columns of t.csv: a, b"}},
 		"unknown target":   {"a,b\n3,4\n", CSV{Target: "c"}, []string{`found the target "c"`, "a, b"}},
 		"no rows":          {"a,b\n", CSV{Target: "b"}, []string{"found no rows below the header"}},
-		"ragged":           {"a,b\n1,2\n3\n", CSV{Target: "b"}, []string{"line 3", "wrong number of fields"}},
+		"ragged":           {"a,b\n1,2\n3\n", CSV{Target: "b"}, []string{"line 3: cells: found 1, want 2"}},
 		"quote":            {"a,b\n1,\"2\n", CSV{Target: "b"}, []string{"line"}},
 		"missing":          {"a,b\n1,2\n,2\n", CSV{Target: "b"}, []string{`t.csv: line 3: column "a": found nothing`, "missing: fill"}},
 		"missing target":   {"a,b\n1,2\n1,NA\n", CSV{Target: "b", Missing: "fill"}, []string{`line 3: column "b": found no target`}},

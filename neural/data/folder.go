@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	_ "golang.org/x/image/bmp"
+	_ "golang.org/x/image/tiff"
+	_ "golang.org/x/image/webp"
 )
 
 // Limits of images in folders.
@@ -28,7 +33,7 @@ const (
 )
 
 // imageTypes are the endings of files that are read.
-var imageTypes = []string{".png", ".jpg", ".jpeg", ".gif"}
+var imageTypes = []string{".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff"}
 
 // partNames are the sub-folders that are parts of a data set, not classes.
 var partNames = [3][]string{{"train", "training"}, {"valid", "val", "validation"}, {"test", "testing"}}
@@ -145,9 +150,9 @@ func readClasses(ctx context.Context, name, folder string, classes []string, sid
 			switch ending := strings.ToLower(filepath.Ext(e.Name())); {
 			case hidden(e.Name()):
 			case e.IsDir():
-				errs = append(errs, fileError(path, "", errors.New("found a folder in that of a class, want images")))
+				errs = append(errs, fileError(path, "", errors.New("found a folder in that of a class, want images; move them up")))
 			case !slices.Contains(imageTypes, ending):
-				errs = append(errs, fileError(path, "", fmt.Errorf("found a file that is no image, want names that end in %s", strings.Join(imageTypes, ", "))))
+				errs = append(errs, fileError(path, "", fmt.Errorf("found a file that is no image, want names that end in %s; convert it, or move it elsewhere", strings.Join(imageTypes, ", "))))
 			default:
 				paths, labels = append(paths, path), append(labels, int32(c))
 			}
@@ -202,8 +207,9 @@ func first(errs []error) error {
 
 // A decoder reads images into squares. It is not safe for concurrent use.
 type decoder struct {
-	z     resizer
-	plain []uint8
+	z      resizer
+	plain  []uint8
+	turned []uint8
 }
 
 func (d *decoder) file(to []uint8, path string, side, channels int) error {
@@ -218,7 +224,8 @@ func (d *decoder) file(to []uint8, path string, side, channels int) error {
 	return nil
 }
 
-// decode reads an image, brings its shorter edge to side, and cuts out the middle.
+// decode reads an image, turns it as its camera was held, and brings the largest square
+// of its middle to a side.
 func (d *decoder) decode(to []uint8, r io.ReadSeeker, side, channels int) error {
 	about, format, err := image.DecodeConfig(io.LimitReader(r, maxImageBytes))
 	if err != nil {
@@ -234,9 +241,16 @@ func (d *decoder) decode(to []uint8, r io.ReadSeeker, side, channels int) error 
 	if _, err := r.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
+	var held orientation
+	if format == "jpeg" {
+		held = orientationOf(bufio.NewReader(r))
+		if _, err := r.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+	}
 	m, _, err := image.Decode(io.LimitReader(r, maxImageBytes))
 	if err != nil {
-		return fmt.Errorf("found a %s image that is cut off or damaged: %w", format, err)
+		return fmt.Errorf("found a %s image that is cut off or damaged, or of a kind that is not read here: %w", format, err)
 	}
 	w, h = m.Bounds().Dx(), m.Bounds().Dy() // of GIF that of the frame
 	if w < 1 || h < 1 || w > maxSide || h > maxSide || w*h > maxImagePixels {
@@ -248,10 +262,13 @@ func (d *decoder) decode(to []uint8, r io.ReadSeeker, side, channels int) error 
 		d.plain = d.plain[:n]
 	}
 	flatten(d.plain, m, channels)
-	// The largest square of the middle becomes the image.
 	edge := min(w, h)
-	from := ((h-edge)/2*w + (w-edge)/2) * channels
-	d.z.resize(to, side, side, d.plain[from:], w*channels, edge, edge, channels)
+	row, column := held.middle(h, w)
+	d.z.resize(to, side, side, d.plain[(row*w+column)*channels:], w*channels, edge, edge, channels)
+	if held != (orientation{}) {
+		d.turned = append(d.turned[:0], to...)
+		held.turn(to, d.turned, side, channels)
+	}
 	return nil
 }
 
@@ -294,6 +311,15 @@ func flatten(to []uint8, m image.Image, channels int) {
 			at := m.PixOffset(b.Min.X, y)
 			for i := at; i < at+4*b.Dx(); i += 4 {
 				put(m.Pix[i], m.Pix[i+1], m.Pix[i+2])
+			}
+		}
+	case *image.NRGBA:
+		for y := b.Min.Y; y < b.Max.Y; y++ {
+			at := m.PixOffset(b.Min.X, y)
+			for i := at; i < at+4*b.Dx(); i += 4 {
+				share := uint32(m.Pix[i+3]) * 0x101 // as color.NRGBA.RGBA does
+				part := func(x uint8) uint8 { return uint8(uint32(x) * share / 0xff >> 8) }
+				put(part(m.Pix[i]), part(m.Pix[i+1]), part(m.Pix[i+2]))
 			}
 		}
 	default:

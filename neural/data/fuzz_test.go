@@ -2,10 +2,15 @@ package data
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"image/color"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
 )
 
 // Readers of files never panic, and what they accept keeps the laws of a set.
@@ -54,6 +59,14 @@ func FuzzImage(f *testing.F) {
 		f.Add(encoded(f, format, picture(5, 7, color.RGBA{1, 2, 3, 200})), uint8(4))
 	}
 	f.Add(hugePNG(), uint8(9))
+	f.Add(webP(1, 2, 3), uint8(2))
+	f.Add(marked(encoded(f, "jpg", picture(6, 4, color.White)), 6, binary.LittleEndian), uint8(3))
+	var asBMP, asTIFF bytes.Buffer
+	if err := errors.Join(bmp.Encode(&asBMP, picture(5, 7, color.White)), tiff.Encode(&asTIFF, picture(5, 7, color.White), &tiff.Options{Compression: tiff.Deflate})); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(asBMP.Bytes(), uint8(4))
+	f.Add(asTIFF.Bytes(), uint8(4))
 	f.Fuzz(func(t *testing.T, file []byte, side uint8) {
 		n := int(side%16) + 1
 		var d decoder
@@ -64,14 +77,12 @@ func FuzzImage(f *testing.F) {
 }
 
 func FuzzCSV(f *testing.F) {
-	f.Add([]byte("a,b\n1,2\n3,x\n"), "b", "", false, true)
-	f.Add([]byte("1;2\n3;\n"), "x0", ";", true, true)
-	f.Add([]byte("a\t\"b\n\"\ty\n1\t?\t2.5\n2\t7\t1e3\n"), "y", "tab", false, false)
-	f.Fuzz(func(t *testing.T, file []byte, target, delimiter string, noHeader, filled bool) {
-		o := CSV{Target: target, Delimiter: delimiter, NoHeader: noHeader}
-		if filled {
-			o.Missing = "fill"
-		}
+	f.Add([]byte("a,b\n1,2\n3,x\n"), "b", "", "", false, "fill")
+	f.Add([]byte("1;2\n3;\n"), "x0", ";", "point", true, "flag")
+	f.Add([]byte("a;y\n1.234,5;3,5\n?;7\n"), "y", "", "auto", false, "flag")
+	f.Add([]byte("a\t\"b\n\"\ty\n1\t?\t2.5\n2\t7\t1e3\n"), "y", "tab", "comma", false, "")
+	f.Fuzz(func(t *testing.T, file []byte, target, delimiter, decimal string, noHeader bool, missing string) {
+		o := CSV{Target: target, Delimiter: delimiter, Decimal: decimal, NoHeader: noHeader, Missing: missing}
 		s, err := readTable(file, o)
 		if err != nil {
 			return

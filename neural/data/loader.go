@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -15,6 +16,7 @@ type Options struct {
 	Batch   int    // examples of a batch; 0 means 1
 	Seed    uint64 // of the order and of augmentation
 	Shuffle bool   // another order in every epoch; of texts, windows that start elsewhere
+	Balance bool   // an epoch has every class equally often, at random: needs Shuffle, and classes
 	Whole   bool   // leave out the last batch of an epoch if it is not full
 	Scale   *Scale // of the training part; nil means colours from 0 to 1 and numbers as they are
 	Augment Augment
@@ -77,6 +79,9 @@ func (s *Set) Loader(o Options) (*Loader, error) {
 	}
 	if o.Whole && s.Len() < o.Batch {
 		return nil, s.bad("found %d examples for whole batches of %d, want at least one batch", s.Len(), o.Batch)
+	}
+	if o.Balance && (s.labels == nil || !o.Shuffle) {
+		return nil, s.bad("found balance, want it only with classes and in a random order")
 	}
 	if len(o.Augment) > 0 && s.Kind != Images {
 		return nil, s.bad("found augmentation (%s), which is of images", o.Augment)
@@ -168,8 +173,31 @@ func (l *Loader) order(epoch int) []int32 {
 		order[i] = order[j]
 		order[j] = int32(i)
 	}
+	if l.o.Balance {
+		order = l.balanced(order, r)
+	}
 	l.last.Store(&epochOrder{epoch, order})
 	return order
+}
+
+// balanced returns as many examples as an order has, of every class as many as of any
+// other or one more. Of a class they come in the order, again and again if there are too
+// few; those of frequent classes do not all come.
+func (l *Loader) balanced(order []int32, r *rand.Rand) []int32 {
+	of := make([][]int32, len(l.set.Classes))
+	for _, i := range order {
+		c := l.set.Class(int(i))
+		of[c] = append(of[c], i)
+	}
+	of = slices.DeleteFunc(of, func(own []int32) bool { return len(own) == 0 })
+	r.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
+	out := make([]int32, len(order))
+	for k := range out {
+		own := of[k%len(of)]
+		out[k] = own[k/len(of)%len(own)]
+	}
+	r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
 }
 
 // Fill fills a batch of [Loader.NewBatch] with those examples that come at a step of an

@@ -27,7 +27,7 @@ type Source struct {
 	CIFAR     []string `yaml:"cifar" doc:"files of CIFAR-10 or CIFAR-100 in the binary format"`
 	CIFARTest []string `yaml:"cifar_test" doc:"files of their test part"`
 
-	Images string `yaml:"images" doc:"folder of images, with a folder for each class, or with folders train, valid and test that have them"`
+	Images string `yaml:"images" doc:"folder of images (png, jpg, gif, webp, bmp, tiff), with a folder for each class, or with folders train, valid and test that have them"`
 	Side   int    `yaml:"side" default:"0" min:"0" max:"4096" doc:"to which images are brought: of a folder, the largest square in the middle; 0 means 32. Of other images, the shorter edge; 0 means their own"`
 	Grey   bool   `yaml:"grey" default:"false" doc:"images of a folder in grey, not in colours"`
 
@@ -37,7 +37,8 @@ type Source struct {
 	Task      string            `yaml:"task" default:"auto" oneof:"auto classes number" doc:"what the target is; auto: classes if it is text, or at most 20 different whole numbers"`
 	Delimiter string            `yaml:"delimiter" default:"auto" doc:"between columns: one character, or tab; auto: the one of , ; tab | that the first line has most of"`
 	NoHeader  bool              `yaml:"no_header" default:"false" doc:"the first line is a row already; columns are x0, x1, …"`
-	Missing   string            `yaml:"missing" default:"error" oneof:"error fill" doc:"cells that are empty, ?, NA, NaN, null or None: refused, or filled with the mean of the training part, or a category of their own"`
+	Decimal   string            `yaml:"decimal" default:"auto" oneof:"auto point comma" doc:"how numbers are written: 1,234.5 or 1.234,5; auto: the one with which a column is numbers"`
+	Missing   string            `yaml:"missing" default:"error" oneof:"error fill flag" doc:"cells that are empty, ?, NA, NaN, null or None: refused, or filled with the mean of the training part, or a category of their own; flag also adds a column of 0 and 1 that says where a number was missing"`
 	Types     map[string]string `yaml:"types" doc:"of columns, where they are not what they look like: number, category or ignore"`
 
 	Text      string `yaml:"text" doc:"text file"`
@@ -126,6 +127,7 @@ func (o Source) Check() error {
 		{"task", o.Task != "" && o.Task != "auto", "csv", is == "csv"},
 		{"delimiter", o.Delimiter != "" && o.Delimiter != "auto", "csv", is == "csv"},
 		{"no_header", o.NoHeader, "csv", is == "csv"},
+		{"decimal", o.Decimal != "" && o.Decimal != "auto", "csv", is == "csv"},
 		{"missing", o.Missing != "" && o.Missing != "error", "csv", is == "csv"},
 		{"types", len(o.Types) > 0, "csv", is == "csv"},
 		{"text_valid", o.TextValid != "", "text", is == "text"},
@@ -227,7 +229,7 @@ func (o Source) Open(ctx context.Context) (*Parts, error) {
 		parts, err = openFolder(ctx, at(o.Images), side, channels)
 		p.Train, p.Valid, p.Test = parts[0], parts[1], parts[2]
 	case "csv":
-		table := CSV{Target: o.Target, Task: o.Task, Delimiter: o.Delimiter, NoHeader: o.NoHeader, Missing: o.Missing, Types: o.Types}
+		table := CSV{Target: o.Target, Task: o.Task, Delimiter: o.Delimiter, NoHeader: o.NoHeader, Decimal: o.Decimal, Missing: o.Missing, Types: o.Types}
 		p.Train, p.Test, err = table.open(at(o.CSV), at(o.CSVTest))
 	case "text":
 		var parts [3]*Set
@@ -256,7 +258,7 @@ func (o Source) Open(ctx context.Context) (*Parts, error) {
 		p = *q
 	}
 	if err := p.Train.CheckClasses(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w, in the training part: put a smaller share aside by valid and test", err)
 	}
 	p.Scale = p.Train.Scale()
 	return &p, nil

@@ -81,7 +81,7 @@ func NewText(name string, window int, tokens []uint16, vocabulary []string) (*Se
 		return nil, s.bad("found a vocabulary of %d tokens, want 2 to %d", len(vocabulary), math.MaxUint16+1)
 	}
 	if window < 1 || len(tokens) <= window {
-		return nil, s.bad("found %d tokens for windows of %d, want at least one token more than a window of 1 or more", len(tokens), window)
+		return nil, s.bad("found %d tokens for windows of %d, want windows of 1 or more, and more tokens than one has: a longer text or a smaller window", len(tokens), window)
 	}
 	if len(tokens) > maxExamples {
 		return nil, s.bad("found %d tokens, want at most %d", len(tokens), maxExamples)
@@ -340,7 +340,8 @@ func (s *Set) mixed(seed uint64, purpose string) []int {
 
 // Split cuts the set into parts with these shares of the examples, chosen by the seed.
 // Each class, if there are any, is shared out in the same way, as evenly as whole
-// numbers allow. Shares must add up to 1 or less; what is left over is left out.
+// numbers allow; the first part has an example of each, if it has so many. Shares must
+// add up to 1 or less; what is left over is left out.
 // A text is cut into pieces that follow each other, whatever the seed.
 func (s *Set) Split(seed uint64, shares ...float64) ([]*Set, error) {
 	total := 0.0
@@ -367,13 +368,18 @@ func (s *Set) Split(seed uint64, shares ...float64) ([]*Set, error) {
 	var order []int
 	if s.Kind != Text {
 		order = s.mixed(seed, "data/split")
+		if len(ends) > 1 {
+			s.represent(order, ends[1])
+		}
 	}
 	for k := range shares {
 		var err error
-		if s.Kind == Text {
+		if s.Kind == Text && ends[k+1]-ends[k] <= s.Window {
+			err = s.bad("found a share of %.3g of %d tokens for windows of %d, want more tokens than one has: a longer text, a larger share or a smaller window", shares[k], n, s.Window)
+		} else if s.Kind == Text {
 			parts[k], err = NewText(s.Name, s.Window, s.tokens[ends[k]:ends[k+1]], s.Classes)
 		} else if ends[k] == ends[k+1] {
-			err = s.bad("found a share of %v of %d examples, want one that holds at least one example", shares[k], n)
+			err = s.bad("found a share of %v of %d examples, want one that holds at least one example; take a larger share, or more data", shares[k], n)
 		} else {
 			parts[k], err = s.Subset(order[ends[k]:ends[k+1]])
 		}
@@ -382,6 +388,35 @@ func (s *Set) Split(seed uint64, shares ...float64) ([]*Set, error) {
 		}
 	}
 	return parts, nil
+}
+
+// represent exchanges examples so that every class is among the first n, as far as these
+// have more than one of another class.
+func (s *Set) represent(order []int, n int) {
+	counts := s.Counts()
+	if counts == nil {
+		return
+	}
+	clear(counts)
+	for _, i := range order[:n] {
+		counts[s.Class(i)]++
+	}
+	last := n - 1
+	for k := n; k < len(order); k++ {
+		c := s.Class(order[k])
+		if counts[c] > 0 {
+			continue
+		}
+		for last >= 0 && counts[s.Class(order[last])] < 2 {
+			last--
+		}
+		if last < 0 {
+			return
+		}
+		counts[s.Class(order[last])]--
+		counts[c]++
+		order[last], order[k] = order[k], order[last]
+	}
 }
 
 // Fraction returns a share of the examples, but at least one, and one of each class: the

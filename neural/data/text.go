@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -12,8 +13,9 @@ import (
 // maxText is the most bytes of a text.
 const maxText = 1 << 30
 
-// Tokenise makes tokens of texts that share a vocabulary: of characters, those that
-// occur, in the order of Unicode; of bytes, all 256. Names are for errors.
+// tokenise makes tokens of texts that share a vocabulary: of characters, those that
+// occur, in the order of Unicode; of bytes, all 256. Names are for errors. A mark of the
+// byte order is no character.
 func tokenise(bytesOnly bool, names []string, texts ...[]byte) (tokens [][]uint16, vocabulary []string, err error) {
 	tokens = make([][]uint16, len(texts))
 	if bytesOnly {
@@ -31,20 +33,20 @@ func tokenise(bytesOnly bool, names []string, texts ...[]byte) (tokens [][]uint1
 	used := map[rune]uint16{}
 	var order []rune
 	for k, text := range texts {
-		for i := 0; i < len(text); {
-			r, n := utf8.DecodeRune(text[i:])
-			if r == utf8.RuneError && n == 1 {
-				return nil, nil, fileError(names[k], fmt.Sprintf("byte %d", i), fmt.Errorf("found % x, want text in UTF-8; or take bytes as tokens", text[i:min(len(text), i+4)]))
-			}
+		if i := invalid(text); i >= 0 {
+			return nil, nil, fileError(names[k], fmt.Sprintf("byte %d", i), fmt.Errorf("found % x, want text in UTF-8; or the setting tokens: bytes", text[i:min(len(text), i+4)]))
+		}
+		text = bytes.TrimPrefix(text, []byte(byteOrderMark))
+		texts[k] = text
+		for _, r := range string(text) {
 			if _, ok := used[r]; !ok {
 				used[r] = 0
 				order = append(order, r)
 			}
-			i += n
 		}
 	}
 	if len(order) > math.MaxUint16+1 {
-		return nil, nil, fileError(names[0], "", fmt.Errorf("found %d different characters, want at most %d; or take bytes as tokens", len(order), math.MaxUint16+1))
+		return nil, nil, fileError(names[0], "", fmt.Errorf("found %d different characters, want at most %d; or the setting tokens: bytes", len(order), math.MaxUint16+1))
 	}
 	if len(order) < 2 {
 		return nil, nil, fileError(names[0], "", errors.New("found fewer than two different characters, want a text"))

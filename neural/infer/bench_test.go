@@ -78,6 +78,47 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
+// BenchmarkAttention reports milliseconds of the processor for attention alone, the least of
+// many runs: of 4 heads, over more and more tokens. The least of softmax and the least of
+// linear attention say from which length on the latter is faster.
+//
+//	GOMAXPROCS=1 GOEXPERIMENT=simd go test -run none -bench Attention -benchtime 20x ./neural/infer
+func BenchmarkAttention(b *testing.B) {
+	for _, d := range []int{16, 64} {
+		for _, causal := range []bool{false, true} {
+			for _, kind := range []neural.AttentionKind{neural.SoftmaxAttention, neural.LinearELU, neural.LinearReLU, neural.CosformerReLU} {
+				for n := 64; n <= 2048; n *= 2 {
+					b.Run(fmt.Sprintf("features=%d/causal=%v/%v/tokens=%d", d, causal, kind, n), func(b *testing.B) {
+						g, err := attention(neural.Attention{Heads: 4, Type: kind, Causal: causal}, n, n, d, d)
+						if err != nil {
+							b.Fatal(err)
+						}
+						net, err := infer.Compile(g, nil, infer.Options{})
+						if err != nil {
+							b.Fatal(err)
+						}
+						in, _ := signals(rng.New(1, "attention", 0), g, 1)
+						turns := max(1, 2048/n)
+						var times []float64
+						for b.Loop() {
+							start := processorMS()
+							for range turns {
+								if _, err := net.Run(in...); err != nil {
+									b.Fatal(err)
+								}
+							}
+							times = append(times, (processorMS()-start)/float64(turns))
+						}
+						least := slices.Min(times)
+						b.ReportMetric(least, "min-ms")
+						b.ReportMetric(2*float64(g.Cost().MACs)/least/1e6, "GFLOP/s")
+					})
+				}
+			}
+		}
+	}
+}
+
 // runtime returns the times of ONNX Runtime, if there is one.
 func runtime(b *testing.B, g *neural.Graph, w neural.Weights, batch int) (least, median float64, ok bool) {
 	python := os.Getenv("DAEDALUS_PYTHON")

@@ -116,8 +116,8 @@ func families(t testing.TB) map[string]*neural.Graph {
 		"vit": nets.Transformer{Image: neural.Shape{3, 16, 16}, Patch: 4, Dim: 24, Classes: 10, ClassToken: true, Layers: []nets.TransformerLayer{
 			{Heads: 3, Hidden: 48}, {Heads: 2, Hidden: 32, Attention: neural.LinearReLU}, {Heads: 4},
 		}},
-		"text": nets.Transformer{Vocabulary: 50, Length: 12, Dim: 16, Classes: 50, Causal: true, Layers: []nets.TransformerLayer{
-			{Heads: 2, Hidden: 32}, {Heads: 4, Hidden: 16, Attention: neural.LinearELU},
+		"text": nets.Transformer{Vocabulary: 50, Length: 40, Dim: 16, Classes: 50, Causal: true, Layers: []nets.TransformerLayer{
+			{Heads: 2, Hidden: 32}, {Heads: 4, Hidden: 16, Attention: neural.LinearELU}, {Heads: 2, Attention: neural.CosformerReLU},
 		}},
 		"mlp": nets.MLP{Numbers: 7, Categories: []int{3, 9}, Hidden: []int{32, 32, 16}, Out: 3, Residual: true},
 	} {
@@ -168,6 +168,31 @@ func TestFused(t *testing.T) {
 	profile, err := n.Profile(3, image)
 	if err != nil || len(profile) != len(n.Steps()) || profile[0].MinMS <= 0 || profile[0].MedianMS < profile[0].MinMS {
 		t.Errorf("found the profile %+v, %v", profile[0], err)
+	}
+}
+
+// Results that are not needed at the same time share their memory: what stays is at least
+// the largest operand with its result, and far less than all results together.
+func TestMemoryIsShared(t *testing.T) {
+	g, err := nets.ResNet{Image: neural.Shape{3, 12, 12}, Channels: 4}.Graph()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := g.Initial(rng.New(1, "w", 0))
+	bytes := func(o infer.Options) int64 {
+		n, err := infer.Compile(g, w, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n.Bytes()
+	}
+	const feature = 4 * 4 * 12 * 12 // of the first stage
+	one, kept := bytes(infer.Options{}), bytes(infer.Options{KeepAll: true})
+	if one < 2*feature || one > 4*feature || kept < 10*one {
+		t.Errorf("a run takes %d bytes, and %d if everything is kept; want 2 to 4 feature maps of %d, and at least ten times that", one, kept, feature)
+	}
+	if eight := bytes(infer.Options{Batch: 8}); eight < 8*one-64*8 || eight > 8*one+64*8 {
+		t.Errorf("a run of 8 examples takes %d bytes, want about 8 times %d", eight, one)
 	}
 }
 

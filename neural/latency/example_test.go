@@ -52,13 +52,13 @@ func ExampleModel() {
 		return
 	}
 	net := func(hidden ...int) *neural.Graph {
-		g, err := nets.MLP{Numbers: 20, Hidden: hidden, Out: 3}.Graph()
+		g, err := nets.MLP{Numbers: 200, Hidden: hidden, Out: 3}.Graph()
 		if err != nil {
 			panic(err)
 		}
 		return g
 	}
-	for _, g := range []*neural.Graph{net(16), net(16, 16), net(32, 16)} {
+	for _, g := range []*neural.Graph{net(128), net(128, 128), net(256, 128)} {
 		x, err := m.Predict(ctx, g)
 		if err != nil {
 			fmt.Println(err)

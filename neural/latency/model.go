@@ -244,6 +244,9 @@ func (m *Model) learn(ctx context.Context, all []Operator) (int, error) {
 			m.table.entries[some[i].Key] = Entry{some[i].Key, s * r.MedianMS, s * r.LowMS, s * r.HighMS, r.Samples, r.Settled}
 		}
 		if err := m.table.save(); err != nil {
+			for _, o := range some { // what is not kept is not known
+				delete(m.table.entries, o.Key)
+			}
 			return from, err
 		}
 	}

@@ -417,19 +417,30 @@ func TestModelMistakes(t *testing.T) {
 	if _, err := m.Predict(t.Context(), cell(t, 1)); err == nil || !strings.Contains(err.Error(), "fit the correction to networks of this kind") {
 		t.Errorf("%v does not say that the correction does not fit", err)
 	}
+	// A table that cannot be kept is an error before anything is measured, and every time
+	// that something new is.
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	m, err = NewModel(e, Options{}, p, filepath.Join(dir, "later", "table.json"))
+	if _, err := NewModel(e, Options{}, p, filepath.Join(file, "table.json")); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("%v does not name the folder that is none", err)
+	}
+	later := filepath.Join(dir, "later")
+	m, err = NewModel(e, Options{}, p, filepath.Join(later, "table.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "later"), nil, 0o600); err != nil { // no folder
+	if err := os.RemoveAll(later); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Predict(t.Context(), cell(t, 1)); err == nil || !strings.Contains(err.Error(), "later") {
-		t.Errorf("%v does not name the folder that is none", err)
+	if err := os.WriteFile(later, nil, 0o600); err != nil { // no folder any more
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := m.Predict(t.Context(), cell(t, 1)); err == nil || !strings.Contains(err.Error(), "later") {
+			t.Errorf("%v does not name the folder that is none", err)
+		}
 	}
 	for _, bad := range [][2][]float64{{{1}, {1}}, {{1, 2}, {1}}, {{1, 2}, {1, 0}}} {
 		if a, err := Compare(bad[0], bad[1]); err == nil {
@@ -603,6 +614,7 @@ func TestTableMistakes(t *testing.T) {
 	for want, text := range map[string]string{
 		"table.json:1: found no table":                 "none",
 		"unexpected EOF":                               good[:len(good)/2],
+		"table.json:5: found no table":                 good[:strings.Index(good, "\"correction\"")],
 		"text after the table":                         good + "{}",
 		`found format "daedalus-latency/9"`:            strings.Replace(good, "latency/1", "latency/9", 1),
 		`unknown field "more"`:                         strings.Replace(good, `"format"`, `"more": 1, "format"`, 1),

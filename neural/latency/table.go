@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/daedalus-search/daedalus/internal/atomicfile"
 )
 
 // A Table is what operators take on a device, as a file.
@@ -60,9 +62,9 @@ func (e *DeviceError) Error() string {
 	return fmt.Sprintf("table %s is that of another device:\n  found %s %s\n  want  %s %s\nname another file, or remove this one to measure anew", e.Path, e.Found.Fingerprint(), e.Found, e.Want.Fingerprint(), e.Want)
 }
 
-// OpenTable reads the table of a device, or begins one if there is no file. The
-// empty path means [Device.DefaultPath]. A table of another device is refused with a
-// [DeviceError].
+// OpenTable reads the table of a device, or begins one, which it writes, if there is no
+// file. The empty path means [Device.DefaultPath]. A table of another device is refused
+// with a [DeviceError].
 func OpenTable(path string, d Device) (*Table, error) {
 	if err := d.check(); err != nil {
 		return nil, fmt.Errorf("latency: %w", err)
@@ -76,6 +78,9 @@ func OpenTable(path string, d Device) (*Table, error) {
 	t := &Table{path: path, device: d, entries: map[string]Entry{}}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if err := t.save(); err != nil { // before anything was measured in vain
+			return nil, err
+		}
 		return t, nil
 	}
 	if err != nil {
@@ -113,6 +118,8 @@ func readTable(r io.Reader, path string) (*Table, error) {
 			at = syntax.Offset
 		case errors.As(err, &kind):
 			at = kind.Offset
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			at = int64(len(text))
 		}
 		line := 1 + bytes.Count(text[:min(int(at), len(text))], []byte("\n"))
 		return nil, fmt.Errorf("%s:%d: found no table of latencies: %w; remove it to measure anew", path, line, err)
@@ -230,21 +237,10 @@ func (t *Table) save() error {
 			}
 		}
 	}
-	dir := filepath.Dir(t.path)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Dir(t.path), 0o777); err != nil {
 		return fmt.Errorf("latency: %w", err)
 	}
-	f, err := os.CreateTemp(dir, filepath.Base(t.path)+".*.new")
-	if err != nil {
-		return fmt.Errorf("latency: %w", err)
-	}
-	err = t.write(f)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), t.path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
+	if err := atomicfile.Write(t.path, t.write); err != nil {
 		return fmt.Errorf("latency: %w", err)
 	}
 	return nil

@@ -287,7 +287,7 @@ func (c cellBuilder) cell(g Genotype, reduce, reduced bool, before, last neural.
 			if k == 1 && s.A == s.B {
 				name += "_again"
 			}
-			branches[k] = c.block(name, strings.ReplaceAll(b.Op, "_", " "), states[b.From], func(x neural.Value) neural.Value {
+			branches[k] = c.block(name, opLabel(b.Op), states[b.From], func(x neural.Value) neural.Value {
 				x = operations[b.Op](c, stride, x)
 				if c.n.DropPath > 0 && (b.Op != "skip_connect" || stride > 1) && b.Op != "none" {
 					x = c.Named("droppath", neural.DropPath{Rate: c.n.DropPath}, x)
@@ -297,7 +297,7 @@ func (c cellBuilder) cell(g Genotype, reduce, reduced bool, before, last neural.
 		}
 		var x neural.Value
 		if s.Concat {
-			x = c.block(fmt.Sprintf("%d_join", i+2), "", 0, func(neural.Value) neural.Value {
+			x = c.block(fmt.Sprintf("%d_join", i+2), "concat · conv 1×1", 0, func(neural.Value) neural.Value {
 				y := c.Named("concat", neural.Concat{}, branches[0], branches[1])
 				return c.reluConv("", neural.Conv{Out: c.channels}, y)
 			})
@@ -314,6 +314,17 @@ func (c cellBuilder) cell(g Genotype, reduce, reduced bool, before, last neural.
 		return out[0]
 	}
 	return c.Named("concat", neural.Concat{}, out...)
+}
+
+// opLabel is what drawings call an operation, such as sep conv 3×3.
+func opLabel(op string) string {
+	words := strings.Split(op, "_")
+	for i, w := range words {
+		if strings.Trim(w, "0123456789") == "x" {
+			words[i] = strings.Replace(w, "x", "×", 1)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // Unreached returns the steps that the result does not depend on.

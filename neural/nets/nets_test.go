@@ -385,7 +385,7 @@ func TestElasticWeights(t *testing.T) {
 		n := deep
 		n.Dim, n.Layers = 16*(1+r.IntN(4)), nil
 		for range 1 + r.IntN(6) {
-			n.Layers = append(n.Layers, nets.TransformerLayer{Heads: 1 + r.IntN(8), HeadDim: 8, Hidden: 64 * r.IntN(5), Attention: neural.AttentionKind(r.IntN(3)), NoAttention: r.IntN(4) == 0})
+			n.Layers = append(n.Layers, nets.TransformerLayer{Heads: 1 + r.IntN(8), HeadDim: 8, Hidden: 64 * r.IntN(5), Attention: neural.AttentionKind(r.IntN(5)), NoAttention: r.IntN(4) == 0})
 		}
 		slicesOf(t, "transformer", build(t, n), encoder)
 	}

@@ -89,7 +89,7 @@ func families() []small {
 		entry("edge", made(nets.MobileSpace{}.New())),
 		entry("mini-ofa", made(nets.MiniOFA().New())),
 		entry("mobile, everything", made(everything().New())),
-		entry("vision transformer", made(nets.TransformerSpace{Attention: []string{"softmax", "linear_elu", "linear_relu", "none"}, Ratios: []float64{0, 1, 2.5}, ClassToken: true, DropPath: 0.1}.New())),
+		entry("vision transformer", made(nets.TransformerSpace{Attention: []string{"softmax", "linear_elu", "linear_relu", "cosformer_elu", "cosformer_relu", "none"}, Ratios: []float64{0, 1, 2.5}, ClassToken: true, DropPath: 0.1}.New())),
 		entry("transformer, text", made(nets.TransformerSpace{Vocabulary: 30, Length: 16, Causal: true, PerToken: true, Hidden: []int{32, 64}}.New())),
 		entry("layers alike", made(nets.AutoDistilTiny().New())),
 		entry("mlp", made(nets.MLPSpace{Numbers: 5, Categories: []int{3, 7}, Out: 3}.New())),

@@ -21,7 +21,7 @@ import (
 type TransformerSpace struct {
 	Dims      []int     `yaml:"dims" default:"[64, 96, 128]" min:"1" max:"65536" doc:"features of a token"`
 	Depth     []int     `yaml:"depth" default:"[2, 4]" min:"1" max:"128" doc:"least and most layers"`
-	Attention []string  `yaml:"attention" default:"[softmax, linear_elu]" doc:"kinds of attention of a layer: softmax, linear_elu, linear_relu, none"`
+	Attention []string  `yaml:"attention" default:"[softmax, linear_elu]" doc:"kinds of attention of a layer: softmax, linear_elu, linear_relu, cosformer_elu, cosformer_relu, none"`
 	Heads     []int     `yaml:"heads" default:"[2, 4, 8]" min:"1" max:"1024" doc:"heads of a layer"`
 	HeadDim   int       `yaml:"head_dim" default:"16" min:"1" max:"4096" doc:"features of a head"` // 0 means 16
 	Ratios    []float64 `yaml:"ratios" default:"[1, 2, 4]" min:"0" max:"64" doc:"hidden features of a layer for each of a token; 0: no mixing of features"`
@@ -81,7 +81,12 @@ func AutoDistilTiny() TransformerSpace {
 
 // attentionWords are the kinds of attention of a layer, from 0 on by
 // [neural.AttentionKind], and then none.
-var attentionWords = []string{neural.SoftmaxAttention.String(), neural.LinearELU.String(), neural.LinearReLU.String(), "none"}
+var attentionWords = func() (words []string) {
+	for k := range neural.CosformerReLU + 1 {
+		words = append(words, k.String())
+	}
+	return append(words, "none")
+}()
 
 func (l TransformerLayer) attention() string {
 	if l.NoAttention {

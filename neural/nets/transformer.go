@@ -96,7 +96,9 @@ func (l TransformerLayer) label() string {
 	switch {
 	case l.NoAttention:
 		return fmt.Sprintf("mixing, %d hidden", l.Hidden)
-	case l.Attention != neural.SoftmaxAttention:
+	case l.Attention.Reweights():
+		s = "cosFormer attention"
+	case l.Attention.Linear():
 		s = "linear attention"
 	}
 	return fmt.Sprintf("%s, %d heads, %d hidden", s, l.Heads, l.Hidden)

@@ -13,6 +13,7 @@
 package onnx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -73,7 +74,7 @@ func Marshal(g *neural.Graph, weights neural.Weights, o Options) ([]byte, error)
 			return nil, fmt.Errorf("onnx: network %q: %w", g.Name(), &neural.NodeError{Node: n.Name, Op: n.Op.String(), Err: err})
 		}
 	}
-	e.graph = e.graph.text(2, g.Name())
+	e.graph = e.graph.text(2, cmp.Or(g.Name(), "network")) // which ONNX wants to have one
 	seen := map[int]bool{}
 	for k, i := range g.Outputs() {
 		n := g.Node(i)
@@ -484,60 +485,147 @@ func (e *exporter) activation(name, x string, f neural.Func) error {
 // and keys and values likewise, with one in place of the queries of each.
 func (e *exporter) attention(i int, o neural.Attention, in []string) {
 	n := e.g.Node(i)
-	name := n.Name
+	a := attention{exporter: e, Attention: o, name: n.Name}
 	qs, ks, vs := e.g.Node(n.In[0]).Shape, e.g.Node(n.In[1]).Shape, e.g.Node(n.In[2]).Shape
-	heads, keyHeads, d, v := o.Dims(qs, ks, vs)
+	var heads int
+	heads, a.keyHeads, a.d, a.v = o.Dims(qs, ks, vs)
+	a.n, a.m, a.share = qs[0], ks[0], heads/a.keyHeads
 	split := func(part, x string, tokens, groups, features int, perm ...int) string {
-		y := e.reshape(name+"/"+part+"_split", x, tokens, keyHeads, groups, features)
-		return e.node("Transpose", name+"/"+part, []string{y}, ints("perm", perm...))
+		y := e.reshape(a.name+"/"+part+"_split", x, tokens, a.keyHeads, groups, features)
+		return e.node("Transpose", a.name+"/"+part, []string{y}, ints("perm", perm...))
 	}
-	queries := split("queries", in[0], qs[0], heads/keyHeads, d, 0, 2, 3, 1, 4)
-	keys := split("keys", in[1], ks[0], 1, d, 0, 2, 3, 4, 1) // features × tokens
-	values := split("values", in[2], vs[0], 1, v, 0, 2, 3, 1, 4)
-
-	visible := func(seen, hidden float32) string {
-		mask := make([]float32, qs[0]*ks[0])
-		for k := range mask {
-			if mask[k] = seen; k%ks[0] > k/ks[0] {
-				mask[k] = hidden
-			}
-		}
-		return e.floats(name+"/mask", mask, qs[0], ks[0])
-	}
+	queries := split("queries", in[0], a.n, a.share, a.d, 0, 2, 3, 1, 4)
+	keys := split("keys", in[1], a.m, 1, a.d, 0, 2, 3, 4, 1) // features × tokens
+	values := split("values", in[2], a.m, 1, a.v, 0, 2, 3, 1, 4)
 	var mixed string
-	if o.Type == neural.SoftmaxAttention {
-		y := e.node("MatMul", name+"/products", []string{queries, keys})
-		y = e.node("Mul", name+"/scores", []string{y, e.floats(name+"/scale", []float32{float32(1 / math.Sqrt(float64(d)))})})
+	if !o.Type.Linear() {
+		y := a.op("products", "MatMul", queries, keys)
+		y = a.op("scores", "Mul", y, a.number("scale", 1/math.Sqrt(float64(a.d))))
 		if o.Causal {
-			y = e.node("Add", name+"/masked", []string{y, visible(0, float32(math.Inf(-1)))})
+			y = a.op("masked", "Add", y, a.visible(a.n, 0, math.Inf(-1)))
 		}
-		y = e.node("Softmax", name+"/shares", []string{y}, integer("axis", -1))
-		mixed = e.node("MatMul", name+"/mixed", []string{y, values})
+		y = e.node("Softmax", a.name+"/shares", []string{y}, integer("axis", -1))
+		mixed = a.op("mixed", "MatMul", y, values)
 	} else {
-		phi := func(part, x string) string {
-			if o.Type == neural.LinearReLU {
-				return e.node("Relu", name+"/"+part, []string{x})
-			}
-			y := e.node("Elu", name+"/"+part+"_elu", []string{x})
-			return e.node("Add", name+"/"+part, []string{y, e.floats(name+"/"+part+"_one", []float32{1})})
+		queries, keys = a.positive("queries", queries), a.positive("keys", keys)
+		if o.Type.Reweights() {
+			queries, keys = a.places("queries", queries, a.n, -1), a.places("keys", keys, a.m, -2)
 		}
-		queries, keys = phi("phi_queries", queries), phi("phi_keys", keys)
-		last := e.integers(name+"/last", -1)
-		var sum, norm string
-		if o.Causal { // by all products of queries and keys: ONNX has no running product
-			y := e.node("MatMul", name+"/products", []string{queries, keys})
-			y = e.node("Mul", name+"/masked", []string{y, visible(1, 0)})
-			sum = e.node("MatMul", name+"/sum", []string{y, values})
-			norm = e.node("ReduceSum", name+"/norm", []string{y, last}, integer("keepdims", 1))
-		} else {
-			state := e.node("MatMul", name+"/state", []string{keys, values})
-			total := e.node("ReduceSum", name+"/total", []string{keys, last}, integer("keepdims", 1))
-			sum = e.node("MatMul", name+"/sum", []string{queries, state})
-			norm = e.node("MatMul", name+"/norm", []string{queries, total})
-		}
-		norm = e.node("Add", name+"/raised", []string{norm, e.floats(name+"/epsilon", []float32{neural.AttentionEpsilon})})
-		mixed = e.node("Div", name+"/mixed", []string{sum, norm})
+		mixed = a.linear(queries, keys, values)
 	}
-	mixed = e.node("Transpose", name+"/joined", []string{mixed}, ints("perm", 0, 3, 1, 2, 4))
-	e.reshape(name, mixed, n.Shape.Sizes()...)
+	mixed = e.node("Transpose", a.name+"/joined", []string{mixed}, ints("perm", 0, 3, 1, 2, 4))
+	e.reshape(a.name, mixed, n.Shape.Sizes()...)
+}
+
+// attention is a node that is being written.
+type attention struct {
+	*exporter
+	neural.Attention
+	name            string
+	n, m            int // queries and keys
+	keyHeads, share int // and queries of each
+	d, v            int // features of a head's keys and values
+}
+
+func (a *attention) op(part, op string, in ...string) string { return a.node(op, a.name+"/"+part, in) }
+
+func (a *attention) number(part string, x float64) string {
+	return a.floats(a.name+"/"+part, []float32{float32(x)})
+}
+
+// visible is one number for keys up to the query's place, and another for later ones.
+func (a *attention) visible(n int, seen, hidden float64) string {
+	mask := make([]float32, n*n)
+	for k := range mask {
+		if mask[k] = float32(seen); k%n > k/n {
+			mask[k] = float32(hidden)
+		}
+	}
+	return a.floats(a.name+"/mask", mask, n, n)
+}
+
+// positive writes φ of linear attention: relu, or elu+1 without its loss of digits.
+func (a *attention) positive(part, x string) string {
+	part = "phi_" + part
+	if !a.Type.ELU() {
+		return a.op(part, "Relu", x)
+	}
+	below := a.op(part+"_exp", "Exp", a.op(part+"_below", "Min", x, a.number(part+"_zero", 0)))
+	return a.op(part, "Add", a.op(part+"_relu", "Relu", x), below)
+}
+
+// places multiplies features by the cosines of their tokens' places, and beside them by
+// the sines.
+func (a *attention) places(part, x string, tokens, features int) string {
+	cos, sin := a.Places(a.n, a.m)
+	shape := []int{tokens, 1}
+	if features == -2 {
+		shape = shape[:1]
+	}
+	c := a.op(part+"_cos", "Mul", x, a.floats(a.name+"/"+part+"_cosines", cos[:tokens], shape...))
+	s := a.op(part+"_sin", "Mul", x, a.floats(a.name+"/"+part+"_sines", sin[:tokens], shape...))
+	return a.node("Concat", a.name+"/"+part+"_places", []string{c, s}, integer("axis", features))
+}
+
+// linearRows is the most tokens of which causal linear attention multiplies all queries with
+// all keys.
+const linearRows = 64
+
+// linear writes linear attention. A causal one takes all products of queries and keys in a
+// block of tokens, and the sums of keys times values from the blocks before it, so its cost
+// grows as the number of tokens.
+func (a *attention) linear(queries, keys, values string) string {
+	last := a.integers(a.name+"/last", -1)
+	total := func(part, x string) string {
+		return a.node("ReduceSum", a.name+"/"+part, []string{x, last}, integer("keepdims", 1))
+	}
+	divide := func(sum, norm string) string {
+		norm = a.op("raised", "Add", norm, a.number("epsilon", neural.AttentionEpsilon))
+		return a.op("mixed", "Div", sum, norm)
+	}
+	if !a.Causal {
+		state, keySums := a.op("state", "MatMul", keys, values), total("total", keys)
+		sum := a.op("sum", "MatMul", queries, state)
+		return divide(sum, a.op("norm", "MatMul", queries, keySums))
+	}
+	blocks := (a.n + linearRows - 1) / linearRows
+	size := (a.n + blocks - 1) / blocks
+	if blocks > 1 {
+		d := a.d
+		if a.Type.Reweights() {
+			d *= 2
+		}
+		queries = a.reshape(a.name+"/queries_blocks", a.pad("queries", queries, 3, blocks*size), a.keyHeads, a.share, blocks, size, d)
+		values = a.reshape(a.name+"/values_blocks", a.pad("values", values, 3, blocks*size), a.keyHeads, 1, blocks, size, a.v)
+		keys = a.reshape(a.name+"/keys_apart", a.pad("keys", keys, 4, blocks*size), a.keyHeads, 1, d, blocks, size)
+		keys = a.node("Transpose", a.name+"/keys_blocks", []string{keys}, ints("perm", 0, 1, 2, 4, 3, 5))
+	}
+	near := a.op("masked", "Mul", a.op("products", "MatMul", queries, keys), a.visible(size, 1, 0))
+	sum, norm := a.op("sum", "MatMul", near, values), total("norm", near)
+	if blocks == 1 {
+		return divide(sum, norm)
+	}
+	a.graph = a.graph.bytes(5, tensor(a.name+"/block_axis", int64Type, nil, intBytes([]int{3})))
+	before := func(part, x string) string { // sums over the blocks before each
+		return a.node("CumSum", a.name+"/"+part, []string{x, a.name + "/block_axis"}, integer("exclusive", 1))
+	}
+	state := before("state", a.op("block_state", "MatMul", keys, values))
+	keySums := before("total", total("block_total", keys))
+	sum = a.op("sum_all", "Add", sum, a.op("sum_before", "MatMul", queries, state))
+	norm = a.op("norm_all", "Add", norm, a.op("norm_before", "MatMul", queries, keySums))
+	y := a.reshape(a.name+"/mixed_joined", divide(sum, norm), a.keyHeads, a.share, blocks*size, a.v)
+	if blocks*size == a.n {
+		return y
+	}
+	return a.op("mixed_whole", "Slice", y, a.integers(a.name+"/begin", 0), a.integers(a.name+"/end", a.n), a.integers(a.name+"/token_axis", 3))
+}
+
+// pad adds tokens of zeros at the end of an axis of five.
+func (a *attention) pad(part, x string, axis, to int) string {
+	if to == a.n {
+		return x
+	}
+	sides := make([]int, 10)
+	sides[5+axis] = to - a.n
+	return a.op(part+"_padded", "Pad", x, a.integers(a.name+"/"+part+"_sides", sides...))
 }

@@ -99,6 +99,9 @@ func TestRuntimeAgrees(t *testing.T) {
 		}
 		write(t, dir, string(f), uint64(i), g, onnx.Options{})
 	}
+	for name, g := range attentions(t) {
+		write(t, dir, name, 10, g, onnx.Options{})
+	}
 	for name, net := range families() {
 		g, err := net.Graph()
 		if err != nil {
@@ -123,6 +126,29 @@ func TestRuntimeAgrees(t *testing.T) {
 	check(t, p, dir)
 }
 
+// attentions are all kinds of attention, of few tokens and of more than a block.
+func attentions(t *testing.T) map[string]*neural.Graph {
+	all := map[string]*neural.Graph{}
+	for kind := range neural.CosformerReLU + 1 {
+		for _, n := range []int{7, 64, 65, 200} {
+			for _, causal := range []bool{false, true} {
+				m := n
+				if !causal {
+					m = n/2 + 1
+				}
+				b := neural.NewBuilder("")
+				q, k, v := b.Input("q", neural.Shape{n, 12}), b.Input("k", neural.Shape{m, 6}), b.Input("v", neural.Shape{m, 4})
+				g, err := b.Build(b.Named("attention", neural.Attention{Heads: 4, KeyHeads: 2, Type: kind, Causal: causal}, q, k, v))
+				if err != nil {
+					t.Fatal(err)
+				}
+				all[fmt.Sprintf("%v-%d-%v", kind, n, causal)] = g
+			}
+		}
+	}
+	return all
+}
+
 // families are small networks of every family.
 func families() map[string]interface{ Graph() (*neural.Graph, error) } {
 	ofa := nets.OFA{Side: 32, Classes: 7}
@@ -133,7 +159,7 @@ func families() map[string]interface{ Graph() (*neural.Graph, error) } {
 	normal, reduce := nets.DARTS2()
 	normal.Steps[2].Concat = true
 	normal.Steps[3].B.Op, normal.Steps[1].A.Op = "conv_1x7_7x1", "inv_res_5x5"
-	layers := []nets.TransformerLayer{{Heads: 2, Hidden: 12}, {Heads: 4, HeadDim: 3, Hidden: 8, Attention: neural.LinearELU}, {NoAttention: true, Hidden: 4}}
+	layers := []nets.TransformerLayer{{Heads: 2, Hidden: 12}, {Heads: 4, HeadDim: 3, Hidden: 8, Attention: neural.LinearELU}, {Heads: 2, HeadDim: 5, Attention: neural.CosformerReLU}, {NoAttention: true, Hidden: 4}}
 	small := neural.Shape{3, 16, 16}
 	return map[string]interface{ Graph() (*neural.Graph, error) }{
 		"nasbench201": nets.NASBench201{Ops: [6]nets.CellOp{3, 2, 1, 4, 3, 0}, Channels: 4, Cells: 2, Image: small},

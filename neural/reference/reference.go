@@ -338,10 +338,10 @@ func attention(o neural.Attention, out []float64, shapes []neural.Shape, in [][]
 	heads, keyHeads, d, e := o.Dims(shapes[0], shapes[1], shapes[2])
 	n, m := shapes[0][0], shapes[1][0]
 	phi := func(x float64) float64 { return x }
-	switch o.Type {
-	case neural.LinearELU:
-		phi = func(x float64) float64 { return functions[neural.ELU](x) + 1 }
-	case neural.LinearReLU:
+	switch {
+	case o.Type.ELU():
+		phi = func(x float64) float64 { return max(x, 0) + detmath.Exp(min(x, 0)) }
+	case o.Type.Linear():
 		phi = functions[neural.ReLU]
 	}
 	share := make([]float64, m)
@@ -362,9 +362,12 @@ func attention(o neural.Attention, out []float64, shapes []neural.Shape, in [][]
 				for c := range d {
 					share[j] += float64(phi(in[0][(i*heads+h)*d+c]) * phi(in[1][(j*keyHeads+kh)*d+c]))
 				}
+				if o.Type.Reweights() {
+					share[j] *= math.Cos(math.Pi * float64(i-j) / float64(2*max(n, m)))
+				}
 				total += share[j]
 			}
-			if o.Type == neural.SoftmaxAttention {
+			if !o.Type.Linear() {
 				for j := range seen {
 					share[j] /= math.Sqrt(float64(d))
 				}

@@ -21,5 +21,5 @@
 // Formulas follow the code that the papers' numbers came from: Abdelfattah et al. 2021
 // (github.com/SamsungLabs/zero-cost-nas) for grad_norm, snip, plain, grasp, fisher, synflow
 // and jacob_cov, Mellor et al. 2021 for naswot, Lin et al. 2021 for zen, Chen et al. 2021
-// for ntk. Batch normalisation uses the statistics of the batch.
+// for ntk, Li et al. 2023 for zico. Batch normalisation uses the statistics of the batch.
 package score

@@ -104,6 +104,57 @@ func dot(a, b []float32) (sum float64) {
 	return sum
 }
 
+// zico is Σ log Σ mean|g|/σ(g): the outer sum over layers, the inner over their weights,
+// the mean and the deviation over the gradients of two batches (Li et al. 2023, equation
+// 15). Of two numbers that is (|a|+|b|)/|a−b|. Two batches are what the paper takes and
+// finds best; here they are the halves of the batch. As in the released code, weights
+// whose gradients are equal are left out, and layers that have no others.
+func (c *session) zico() (float64, error) {
+	half := c.b.N / 2
+	if half == 0 {
+		return 0, undefined("the batch has one example, and no halves")
+	}
+	var grads [2]neural.Weights
+	for k := range grads {
+		var err error
+		if grads[k], _, err = c.gradientOf(part(c.b, k*half, (k+1)*half)); err != nil {
+			return 0, err
+		}
+	}
+	sum, any := 0.0, false
+	for _, i := range layers(c.g) {
+		name := weightOf(c.g.Node(i))
+		second := grads[1][name]
+		inner := 0.0
+		for k, x := range grads[0][name] {
+			if a, b := float64(x), float64(second[k]); a != b {
+				inner += (math.Abs(a) + math.Abs(b)) / math.Abs(a-b)
+			}
+		}
+		if inner > 0 {
+			sum, any = sum+detmath.Log(inner), true
+		}
+	}
+	if !any {
+		return 0, undefined("the gradients of the halves of the batch are equal, or zero")
+	}
+	return sum, nil
+}
+
+// part is the batch of some of the examples.
+func part(b *engine.Batch, from, to int) *engine.Batch {
+	p := &engine.Batch{N: to - from, Classes: share(b.Classes, b.N, from, to), Targets: share(b.Targets, b.N, from, to)}
+	for _, x := range b.Inputs {
+		p.Inputs = append(p.Inputs, share(x, b.N, from, to))
+	}
+	return p
+}
+
+func share[T any](x []T, n, from, to int) []T {
+	each := len(x) / n
+	return x[from*each : to*each]
+}
+
 // jacobFloor is k of the card's formula and of the released code.
 const jacobFloor = 1e-5
 
@@ -189,8 +240,9 @@ func gram(rows []float64, n int) []float64 {
 }
 
 // graspStep is by how much weights are made larger and smaller for the derivative of the
-// gradient. The error is of second order in it.
-const graspStep = 1e-2
+// gradient. The error is of second order in it, and rounding's is inverse to it: with steps
+// from 0.01 to 0.0005, this one came nearest to the exact scores of TestTorch, within 0.3 %.
+const graspStep = 5e-3
 
 // grasp is −wᵀHg. The Hessian is symmetric, so that is −gᵀ(Hw), and Hw is how the gradient
 // changes when all weights of layers grow at one rate: a central difference of two
@@ -333,14 +385,17 @@ func (r *renamed) build(b *neural.Builder, g *neural.Graph, w neural.Weights, f 
 	return values
 }
 
-// fisher is Σ ½·mean(Σ a·∂L/∂a)², the inner sum over the places of a channel, the mean
-// over examples, the outer sum over the channels of the results a of all layers.
+// fisher is Σ n·½·mean(Σ a·∂L/∂a)², the inner sum over the places of a channel, the mean
+// over examples, the outer sum over the channels of the results a of all layers, and n the
+// weights of a channel. The definition for channels has no n; the released code gives each
+// weight the number of its channel and adds up weights, and published numbers are its.
 //
 // Σ a·∂L/∂a is the gradient by a factor that the channel of one example is multiplied with.
 // So the network is built again with such factors as its first input, and outputs
 // multiplied with the loss's gradient by them.
 func (c *session) fisher() (float64, error) {
-	if layers(c.g) == nil {
+	scored := layers(c.g)
+	if scored == nil {
 		return 0, undefined("the network has no convolution or linear operator")
 	}
 	if _, err := c.gradient(); err != nil {
@@ -369,9 +424,17 @@ func (c *session) fisher() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	sum := 0.0
-	for _, x := range flow {
-		sum += float64(float64(x)*float64(x)) / float64(2*c.b.N)
+	sum, at := 0.0, 0
+	for _, i := range scored {
+		to := at + c.g.Node(i).Shape.Features()
+		squares := 0.0
+		for k := range c.b.N {
+			row := flow[k*channels+at : k*channels+to]
+			squares += dot(row, row)
+		}
+		each := len(c.weights()[weightOf(c.g.Node(i))]) / (to - at)
+		sum += float64(squares*float64(each)) / float64(2*c.b.N)
+		at = to
 	}
 	if sum == 0 {
 		return 0, undefined("the loss does not depend on the result of any layer")

@@ -126,6 +126,11 @@ var table = []Score{
 		compute: (*session).plain,
 	},
 	{
+		Name: "zico", Doc: "Σ log Σ mean|g|/σ(g) over layers and their weights, for the gradients g of the two halves of the batch", Source: "Li et al. 2023, equation 15",
+		Direction: metric.Maximize, Needs: Size | Inputs | Labels | Gradients, Cost: Backward,
+		compute: (*session).zico,
+	},
+	{
 		Name: "jacob_cov", Doc: "−Σ(log(λ+k) + 1/(λ+k)) over the eigenvalues of the correlations of the outputs' gradients by the inputs of different examples", Source: "Mellor et al. 2020; Abdelfattah et al. 2021",
 		Direction: metric.Maximize, Needs: Size | Inputs | Gradients, Cost: Backward,
 		compute: (*session).jacobCov,
@@ -136,7 +141,7 @@ var table = []Score{
 		compute: (*session).grasp,
 	},
 	{
-		Name: "fisher", Doc: "½·mean(Σa·∂L/∂a)² over the examples, summed over all channels of the results a of layers", Source: "Theis et al. 2018; Abdelfattah et al. 2021",
+		Name: "fisher", Doc: "½·mean(Σa·∂L/∂a)² over the examples of a channel, summed over the channels of the results a of layers, as often as a channel has weights", Source: "Theis et al. 2018; Abdelfattah et al. 2021",
 		Direction: metric.Maximize, Needs: Size | Inputs | Labels | Gradients, Cost: Backward,
 		compute: (*session).fisher,
 	},

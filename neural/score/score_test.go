@@ -111,10 +111,14 @@ func TestFisher(t *testing.T) {
 	w := draw(g, Uniform, 1, 0)
 	b := randomBatch(g, 4, 3)
 	channels := 0
-	for _, n := range g.Nodes() {
+	var times []float64 // weights of each channel
+	for i, n := range g.Nodes() {
 		switch n.Op.(type) {
 		case neural.Conv, neural.Linear:
 			channels += n.Shape.Features()
+			for range n.Shape.Features() {
+				times = append(times, float64(g.Weights(i)[0].Shape.Elements())/float64(n.Shape.Features()))
+			}
 		}
 	}
 	gated, weights, n, err := gated(g, w)
@@ -146,10 +150,70 @@ func TestFisher(t *testing.T) {
 	for i := range b.N {
 		for c := range channels {
 			d := (l(i, c, 1+step) - l(i, c, 1-step)) / (2 * step)
-			want += d * d / float64(2*b.N)
+			want += times[c] * d * d / float64(2*b.N)
 		}
 	}
 	near(t, "fisher", of(t, "fisher", g, w, b), want, 1e-2*want)
+}
+
+// zico by differences of the loss of each half of the batch.
+func TestZiCo(t *testing.T) {
+	t.Parallel()
+	g := small(t, neural.SiLU)
+	w := draw(g, Uniform, 1, 0)
+	b := randomBatch(g, 7, 3) // the last one is left out
+	var halves [2]map[string][]float64
+	for k := range halves {
+		half := part(b, 3*k, 3*k+3)
+		if half.N != 3 || half.Classes[1] != int32((3*k+1)%3) || half.Inputs[0][5] != b.Inputs[0][3*k*32+5] {
+			t.Fatalf("found %d examples with classes %v, want the half of the batch", half.N, half.Classes)
+		}
+		halves[k] = slopes(g, w, func(w neural.Weights) float64 { return loss(t, g, w, half) })
+	}
+	want := 0.0
+	for name, v := range halves[0] {
+		sum := 0.0
+		for k, x := range v {
+			y := halves[1][name][k]
+			mean := (x + y) / 2
+			deviation := math.Sqrt(((x-mean)*(x-mean) + (y-mean)*(y-mean)) / 2)
+			if deviation > 1e-9 { // the others feel nothing
+				sum += (math.Abs(x) + math.Abs(y)) / 2 / deviation
+			}
+		}
+		want += math.Log(sum)
+	}
+	near(t, "zico", of(t, "zico", g, w, b), want, 1e-3)
+}
+
+// What does not depend on the size of the loss: zico is the same for targets that make all
+// gradients twice as large, and a batch of one example has none.
+func TestZiCoOfScale(t *testing.T) {
+	t.Parallel()
+	b := neural.NewBuilder("linear")
+	g, err := b.Build(b.Add(neural.Linear{Out: 2}, b.Input("x", neural.Shape{3})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := draw(g, Uniform, 1, 0)
+	clear(w[g.Weights(1)[0].Name])
+	batch := randomBatch(g, 4, 2)
+	batch.Classes, batch.Targets = nil, []float32{1, -2, 3, 0.5, 2, 2, -1, 4}
+	one := of(t, "zico", g, w, batch)
+	for k := range batch.Targets {
+		batch.Targets[k] *= 2
+	}
+	if two := of(t, "zico", g, w, batch); two != one {
+		t.Errorf("found %g for gradients twice as large as those of %g", two, one)
+	}
+	batch.Inputs[0], batch.Targets = slices.Repeat(batch.Inputs[0][:6], 2), slices.Repeat(batch.Targets[:4], 2)
+	r, err := scorer(t, Options{}).Compute(g, batch, "zico")
+	if err != nil || r.Reasons["zico"] == "" {
+		t.Errorf("equal halves: found %v (%v), want a reason", r, err)
+	}
+	if r, err = scorer(t, Options{}).Compute(g, part(batch, 0, 1), "zico"); err != nil || r.Reasons["zico"] == "" {
+		t.Errorf("one example: found %v (%v), want a reason", r, err)
+	}
 }
 
 // jacob_cov by differences of outputs, and eigenvalues.

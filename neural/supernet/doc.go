@@ -12,9 +12,9 @@
 //	g, w, err := e.Extract(ctx, design)        // to export, or to train further
 //
 // Sharing needs no machinery but names: nodes of one name have the same weights in all
-// networks, the first of the features and the centre of the kernel. A kernel is not
-// transformed by learned matrices on its way to a smaller one, as Once-for-All does:
-// smaller kernels are centres.
+// networks, the first of the features and the centre of the kernel. With
+// [Job.Transforms] smaller kernels are not plain centres but learned from these by a
+// matrix for each layer, as Once-for-All has them.
 //
 // Three published trainings are lists of [Phase]: [SPOS], single random paths (Guo et
 // al. 2020); [BigNAS], largest, smallest and random networks in each step, all but the

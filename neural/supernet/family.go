@@ -3,6 +3,7 @@ package supernet
 import (
 	"container/list"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -11,13 +12,14 @@ import (
 	"github.com/daedalus-search/daedalus/internal/rng"
 	"github.com/daedalus-search/daedalus/neural"
 	"github.com/daedalus-search/daedalus/neural/nets"
+	"github.com/daedalus-search/daedalus/neural/train/engine"
 	"github.com/daedalus-search/daedalus/space"
 )
 
 // A Supernet is a family whose networks share weights: nodes of one name have the same
 // in all of them, or parts of the same, the first of the features and the centre of the
-// kernel. It does not have the weights, but knows which there are. It is safe for
-// concurrent use.
+// kernel, or what [Supernet.Transforms] makes of it. It does not have the weights, but
+// knows which there are. It is safe for concurrent use.
 type Supernet struct {
 	family   nets.Family
 	all      *neural.Graph
@@ -350,6 +352,20 @@ func (s *Supernet) Initial(r *rand.Rand, residual bool) (neural.Weights, error) 
 		}
 	}
 	return w, nil
+}
+
+// Transforms returns weights with the matrices of [engine.KernelTransforms] among them:
+// for each depthwise convolution of a kernel of 5 or more one for each step to a smaller
+// kernel, which all its channels share (Cai et al. 2020, section 3.3). Those that are
+// there stay, others are identities, with which all networks compute what they did.
+// Parameters of these weights learn them, in [Train] and wherever they are used.
+func (s *Supernet) Transforms(w neural.Weights) (neural.Weights, error) {
+	out := engine.KernelTransforms(s.all)
+	if len(out) == 0 {
+		return nil, fmt.Errorf("supernet: transformations of kernels: found no depthwise convolution of a kernel of 5 or more in a family of %T", s.family)
+	}
+	maps.Copy(out, w)
+	return out, nil
 }
 
 // branchEnds returns the scales of the batch normalisations that a sum adds to one of

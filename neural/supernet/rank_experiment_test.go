@@ -4,13 +4,10 @@ package supernet
 
 import (
 	"compress/gzip"
-	"context"
 	"fmt"
 	"io"
-	"maps"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"testing"
 	"time"
 
@@ -19,7 +16,7 @@ import (
 	"github.com/daedalus-search/daedalus/neural/data"
 	"github.com/daedalus-search/daedalus/neural/nets"
 	"github.com/daedalus-search/daedalus/neural/train"
-	"github.com/daedalus-search/daedalus/problems/nasbench201"
+	"github.com/daedalus-search/daedalus/neural/train/engine"
 	"github.com/daedalus-search/daedalus/space"
 )
 
@@ -66,124 +63,6 @@ func steady(t *testing.T) func(Progress) {
 	}
 }
 
-// inherited returns the mean over paths of the statistics of batch normalisation: what
-// running averages over a training on random paths converge to.
-func inherited(t *testing.T, e *Evaluator, paths int) neural.Weights {
-	sums, counts := map[string][]float64{}, map[string]float64{}
-	for i := range paths {
-		d := must(e.Supernet.Space().Sample(rng.New(11, "paths", uint64(i))))
-		g, w, err := e.Extract(t.Context(), d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, x := range g.AllWeights() {
-			if x.State {
-				if sums[x.Name] == nil {
-					sums[x.Name] = make([]float64, len(w[x.Name]))
-				}
-				for k, v := range w[x.Name] {
-					sums[x.Name][k] += float64(v)
-				}
-				counts[x.Name]++
-			}
-		}
-	}
-	out := neural.Weights{}
-	for _, name := range slices.Sorted(maps.Keys(sums)) {
-		for _, v := range sums[name] {
-			out[name] = append(out[name], float32(v/counts[name]))
-		}
-	}
-	return out
-}
-
-// evaluateWith evaluates a network with given statistics.
-func evaluateWith(ctx context.Context, e *Evaluator, d space.Design, statistics neural.Weights) (float64, error) {
-	g, err := e.Supernet.Graph(d)
-	if err != nil {
-		return 0, err
-	}
-	n, err := e.Params.Net(g)
-	if err != nil {
-		return 0, err
-	}
-	if err := n.SetStatistics(statistics); err != nil {
-		return 0, err
-	}
-	m, err := train.Evaluate(ctx, n, e.Valid, e.Scale, e.Batch)
-	if err != nil {
-		return 0, err
-	}
-	return 100 * m.Accuracy, nil
-}
-
-// RANK on NAS-Bench-201: a supernet of 8 channels and one cell a stage on 6,000 images of
-// Fashion-MNIST at 12×12 ranks 150 connected cells by the benchmark's accuracy on the test
-// part of CIFAR-10.
-//
-//	GOEXPERIMENT=simd go test -tags experiment -run ExperimentRank -v -timeout 60m ./neural/supernet
-func TestExperimentRank(t *testing.T) {
-	start := time.Now()
-	learn, valid := fashion(t, 8000, 12, 0.75)
-	s := must(New(must(nets.NASBench201Space{Channels: 8, Cells: 1, Image: neural.Shape{1, 12, 12}}.New())))
-	accuracies := must(nasbench201.Accuracies(nasbench201.CIFAR10, nasbench201.Test200))
-	cell := func(d space.Design) nasbench201.Cell {
-		var ops [6]nasbench201.Op
-		for e, x := range d.Numbers(nil) {
-			ops[e] = nasbench201.Op(x)
-		}
-		return nasbench201.CellOf(ops)
-	}
-	var designs []space.Design
-	seen := map[space.Design]bool{}
-	for i := uint64(0); len(designs) < 150; i++ {
-		if d := must(s.Space().Sample(rng.New(1, "candidates", i))); !seen[d] && cell(d).Connected() {
-			seen[d] = true
-			designs = append(designs, d)
-		}
-	}
-	all := must(s.Candidates(designs, func(d space.Design) (float64, error) { return accuracies[cell(d)], nil }))
-	// The baseline is FLOPs of the benchmark's own networks.
-	for i := range all {
-		all[i].Scores["FLOPs of the benchmark"] = float64(cell(all[i].Design).FLOPs(nasbench201.CIFAR10))
-	}
-	dev := device(t)
-	epochs := 60.0
-	got := must(Train(t.Context(), Job{
-		Supernet: s, Device: dev, Train: learn, Progress: steady(t),
-		Phases: SPOS(train.Recipe{Epochs: epochs, Batch: 32, LearningRate: 0.05, WeightDecay: 2.5e-4, Clip: 5, Augment: []string{"flip"}, Seed: 1}),
-	}))
-	t.Logf("%s: trained %g epochs in %v", dev.Name(), epochs, time.Since(start).Round(time.Second))
-	e := &Evaluator{Supernet: s, Params: got.Params, Train: learn, Valid: valid, Scale: got.Scale, Calibrate: 512}
-	if err := e.Rate(t.Context(), "SPOS", all, nil); err != nil {
-		t.Fatal(err)
-	}
-	running := inherited(t, e, 100)
-	for _, c := range all {
-		c.Scores["SPOS, running statistics"] = must(evaluateWith(t.Context(), e, c.Design, running))
-	}
-	tables := must(Ranking{Top: []int{1, 5, 10}, Above: map[string]float64{"above 90 %": 90}, Seed: 1}.Rank(all, "SPOS", "SPOS, running statistics", "FLOPs of the benchmark"))
-	for _, x := range tables {
-		t.Logf("%s\n", x)
-	}
-	if k := tables[0].Standing("SPOS").Kendall.Value; k < 0.3 {
-		t.Errorf("Kendall of the supernet is %.3f, want 0.3 and more", k)
-	}
-	if a, b := tables[0].Standing("SPOS").Kendall.Value, tables[0].Standing("SPOS, running statistics").Kendall.Value; b >= a {
-		t.Errorf("Kendall with running statistics is %.3f, want less than the %.3f with a network's own", b, a)
-	}
-	best := slices.MaxFunc(all, func(a, b Candidate) int { return int(1e6 * (a.Scores["SPOS"] - b.Scores["SPOS"])) })
-	mean := 0.0
-	r := rng.New(2, "picks", 0)
-	for range 20 {
-		mean += all[r.IntN(len(all))].Truth / 20
-	}
-	t.Logf("the supernet's pick has %.2f %%, 20 random ones %.2f %% in the mean; %v in all", best.Truth, mean, time.Since(start).Round(time.Second))
-	if best.Truth <= mean {
-		t.Error("the pick is no better than random ones")
-	}
-}
-
 // withLargest is the sandwich without its smallest network.
 type withLargest struct{ random int }
 
@@ -194,64 +73,185 @@ func (w withLargest) Sample(r *rand.Rand, s *Supernet, part *space.Space) ([]spa
 	return append([]space.Design{s.Largest()}, more...), err
 }
 
-// BigNAS against single paths on mini-OFA at equal passes, and without its parts.
+// BigNAS against single paths on mini-OFA, without its parts and with others, all at
+// equal passes of images through networks. Each line is a test of its own.
 //
-//	GOEXPERIMENT=simd go test -tags experiment -run ExperimentBigNAS -v -timeout 60m ./neural/supernet
+//	GOEXPERIMENT=simd go test -tags experiment -run ExperimentBigNAS -v -timeout 90m ./neural/supernet
 func TestExperimentBigNAS(t *testing.T) {
-	start := time.Now()
-	learn, valid := fashion(t, 9000, 28, 2./3)
+	learn, valid := fashion(t, 9000, 28, 1./3)
 	s := must(New(must(nets.MiniOFA().New())))
-	dev := device(t)
-	const passes = 120.0 // epochs of single networks
-	paths := train.Recipe{Epochs: passes, Batch: 32, LearningRate: 0.05, WeightDecay: 1e-4, Augment: []string{"crop 2"}}
-	sandwich := paths
-	sandwich.Epochs, sandwich.Schedule = passes/4, "exponential"
-	cosine := sandwich
-	cosine.Schedule = "cosine"
-	methods := []struct {
-		name     string
-		phases   []Phase
-		residual bool
-	}{
-		{"SPOS", SPOS(paths), false},
-		{"BigNAS, cosine", BigNAS(cosine), true},
-		{"without distillation", []Phase{{Sampler: Sandwich{}, Recipe: cosine}}, true},
-		{"without the smallest", []Phase{{Sampler: withLargest{3}, Teaching: InPlace, Recipe: cosine}}, true},
-		{"BigNAS, exponential", BigNAS(sandwich), true},
+	const (
+		passes = 60.0 // of the training images through single networks
+		seeds  = 2
+	)
+	// epochs that so many passes over a batch in each step leave
+	recipe := func(each float64, batch int, rate float64) train.Recipe {
+		return train.Recipe{Epochs: passes / each, Batch: batch, LearningRate: rate, WeightDecay: 1e-4, Augment: []string{"crop 2"}}
 	}
+	exponential := recipe(4, 32, 0.05)
+	exponential.Schedule = "exponential"
+	ends := Sandwich{Random: -1}
 	var between []space.Design
 	for i := range 30 {
 		between = append(between, must(s.Space().Sample(rng.New(5, "between", uint64(i)))))
 	}
-	const seeds = 2
-	results := map[string][3][]float64{}
-	for seed := range uint64(seeds) {
-		for _, m := range methods {
-			phases := slices.Clone(m.phases)
-			phases[0].Recipe.Seed = seed
-			got := must(Train(t.Context(), Job{Supernet: s, Device: dev, Train: learn, Phases: phases, Residual: m.residual, Progress: steady(t)}))
-			e := &Evaluator{Supernet: s, Params: got.Params, Train: learn, Valid: valid, Scale: got.Scale, Calibrate: 1024}
-			accuracy := func(d space.Design) float64 { return 100 * must(e.Evaluate(t.Context(), d)).Accuracy }
-			mean := 0.0
-			for _, d := range between {
-				mean += accuracy(d) / float64(len(between))
+	for _, m := range []struct {
+		name                 string
+		phase                Phase
+		residual, transforms bool
+	}{
+		{name: "SPOS", phase: Phase{Recipe: recipe(1, 32, 0.05)}},
+		{name: "SPOS, learning rate 0.1", phase: Phase{Recipe: recipe(1, 32, 0.1)}},
+		{name: "SPOS, learning rate 0.2", phase: Phase{Recipe: recipe(1, 32, 0.2)}},
+		{"BigNAS", BigNAS(recipe(4, 32, 0.05))[0], true, false},
+		{"BigNAS, learning rate 0.1", BigNAS(recipe(4, 32, 0.1))[0], true, false},
+		{"BigNAS, exponential", BigNAS(exponential)[0], true, false},
+		{"BigNAS, batches of 8, learning rate 0.025", BigNAS(recipe(4, 8, 0.025))[0], true, false},
+		{"the same with transforms", BigNAS(recipe(4, 8, 0.025))[0], true, true},
+		{"without distillation", Phase{Sampler: Sandwich{}, Recipe: recipe(4, 32, 0.1)}, true, false},
+		{"without the smallest", Phase{Sampler: withLargest{3}, Teaching: InPlace, Recipe: recipe(4, 32, 0.05)}, true, false},
+		{"four at random", Phase{Sampler: Uniform{N: 4}, Recipe: recipe(4, 32, 0.05)}, false, false},
+		{"ends and one between", Phase{Sampler: Sandwich{Random: 1}, Teaching: InPlace, Recipe: recipe(3, 32, 0.05)}, true, false},
+		{"ends alone", Phase{Sampler: ends, Teaching: InPlace, Recipe: recipe(2, 32, 0.05)}, true, false},
+		{"ends alone, learning rate 0.1", Phase{Sampler: ends, Teaching: InPlace, Recipe: recipe(2, 32, 0.1)}, true, false},
+		{"ends alone without distillation", Phase{Sampler: ends, Recipe: recipe(2, 32, 0.1)}, true, false},
+		{"divided batches of 48", Phase{Sampler: Sandwich{}, Teaching: InPlace, Divide: true, Recipe: recipe(2, 48, 0.05)}, true, false},
+		{"divided batches of 64 without distillation", Phase{Sampler: Sandwich{}, Divide: true, Recipe: recipe(1, 64, 0.1)}, true, false},
+		{"divided batches of 128 without distillation", Phase{Sampler: Sandwich{}, Divide: true, Recipe: recipe(1, 128, 0.1)}, true, false},
+		{"the same, learning rate 0.2", Phase{Sampler: Sandwich{}, Divide: true, Recipe: recipe(1, 128, 0.2)}, true, false},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			start, dev := time.Now(), device(t)
+			var results [3][]float64
+			for seed := range uint64(seeds) {
+				phase := m.phase
+				phase.Recipe.Seed = seed
+				got := must(Train(t.Context(), Job{Supernet: s, Device: dev, Train: learn, Phases: []Phase{phase}, Residual: m.residual, Transforms: m.transforms, Progress: steady(t)}))
+				e := &Evaluator{Supernet: s, Params: got.Params, Train: learn, Valid: valid, Scale: got.Scale, Calibrate: 1024}
+				accuracy := func(d space.Design) float64 { return 100 * must(e.Evaluate(t.Context(), d)).Accuracy }
+				mean := 0.0
+				for _, d := range between {
+					mean += accuracy(d) / float64(len(between))
+				}
+				for i, x := range []float64{accuracy(s.Smallest()), accuracy(s.Largest()), mean} {
+					results[i] = append(results[i], x)
+				}
 			}
-			r := results[m.name]
-			for i, x := range []float64{accuracy(s.Smallest()), accuracy(s.Largest()), mean} {
-				r[i] = append(r[i], x)
+			row := "| " + m.name + " |"
+			for _, x := range results {
+				mean, deviation := meanError(x)
+				row += fmt.Sprintf(" %.2f ± %.2f (%.2f) |", mean, deviation, x)
 			}
-			results[m.name] = r
-			t.Logf("seed %d, %s: smallest %.2f, largest %.2f, mean of 30 %.2f (%v)", seed, m.name, r[0][seed], r[1][seed], r[2][seed], time.Since(start).Round(time.Second))
+			t.Logf("smallest, largest, mean of 30 (%v): %s", time.Since(start).Round(time.Second), row)
+		})
+	}
+}
+
+// RANK against trainings of networks alone: 24 networks of mini-OFA, 15 epochs each,
+// and what both supernets of 60 passes give them.
+//
+//	GOEXPERIMENT=simd go test -tags experiment -run ExperimentAlone -v -timeout 60m ./neural/supernet
+func TestExperimentAlone(t *testing.T) {
+	learn, valid := fashion(t, 7000, 28, 3./7)
+	s := must(New(must(nets.MiniOFA().New())))
+	dev := device(t)
+	var designs []space.Design
+	seen := map[space.Design]bool{}
+	for i := uint64(0); len(designs) < 24; i++ {
+		if d := must(s.Space().Sample(rng.New(7, "alone", i))); !seen[d] {
+			seen[d] = true
+			designs = append(designs, d)
 		}
 	}
-	t.Log("| training | smallest | largest | mean of 30 |")
-	for _, m := range methods {
-		row := "| " + m.name + " |"
-		for _, x := range results[m.name] {
-			mean, deviation := meanError(x)
-			row += fmt.Sprintf(" %.2f ± %.2f |", mean, deviation)
+	recipe := func(epochs float64, batch int, rate float64, seed uint64) train.Recipe {
+		return train.Recipe{Epochs: epochs, Batch: batch, LearningRate: rate, WeightDecay: 1e-4, Augment: []string{"crop 2"}, Calibrate: 1024, Seed: seed}
+	}
+	all := must(s.Candidates(designs, s.Alone(t.Context(), train.Job{Device: dev, Train: learn, Valid: valid, Recipe: recipe(15, 32, 0.05, 0)})))
+	for _, m := range []struct {
+		name   string
+		phases []Phase
+	}{{"SPOS", SPOS(recipe(60, 32, 0.05, 1))}, {"BigNAS", BigNAS(recipe(15, 8, 0.025, 1))}} {
+		got := must(Train(t.Context(), Job{Supernet: s, Device: dev, Train: learn, Phases: m.phases, Residual: m.name == "BigNAS", Progress: steady(t)}))
+		e := &Evaluator{Supernet: s, Params: got.Params, Train: learn, Valid: valid, Scale: got.Scale, Calibrate: 1024}
+		if err := e.Rate(t.Context(), m.name, all, nil); err != nil {
+			t.Fatal(err)
 		}
-		t.Log(row)
+	}
+	for _, x := range must(Ranking{Top: []int{1, 5}}.Rank(all, "SPOS", "BigNAS")) {
+		t.Logf("%s\n", x)
+	}
+}
+
+// What the passes of a step have to say: how the gradients of 16 networks on 16 batches
+// vary, with the network, with the batch, and with both together. A sandwich averages
+// over its networks but not over images.
+//
+//	GOEXPERIMENT=simd go test -tags experiment -run ExperimentGradients -v ./neural/supernet
+func TestExperimentGradients(t *testing.T) {
+	learn, _ := fashion(t, 5000, 28, 0.6)
+	s := must(New(must(nets.MiniOFA().New())))
+	dev := device(t)
+	got := must(Train(t.Context(), Job{
+		Supernet: s, Device: dev, Train: learn,
+		Phases: SPOS(train.Recipe{Epochs: 15, Batch: 32, LearningRate: 0.05, WeightDecay: 1e-4, Augment: []string{"crop 2"}}),
+	}))
+	const n = 16
+	var designs []space.Design
+	for i := range n {
+		designs = append(designs, must(s.Space().Sample(rng.New(9, "nets", uint64(i)))))
+	}
+	for _, size := range []int{8, 32} {
+		l := must(learn.Loader(data.Options{Batch: size, Scale: got.Scale, Seed: 3, Shuffle: true}))
+		b := l.NewBatch()
+		all := map[string][]float64{}
+		var networks, images [n]map[string][]float64
+		for i := range n {
+			networks[i], images[i] = map[string][]float64{}, map[string][]float64{}
+		}
+		square := func(g map[string][]float64) (sum float64) {
+			for _, v := range g {
+				for _, x := range v {
+					sum += x * x
+				}
+			}
+			return sum
+		}
+		total := 0.0
+		for j := range n {
+			l.Fill(b, 0, j)
+			batch := &engine.Batch{N: b.N, Inputs: b.Inputs, Classes: b.Classes}
+			for i, d := range designs {
+				g := must(got.Params.NewGradient())
+				must(must(got.Params.Net(must(s.Graph(d)))).Gradient(batch, engine.Loss{}, engine.Noise{}, g))
+				one := map[string][]float64{}
+				for name, v := range must(g.Host()) {
+					for _, to := range []map[string][]float64{all, networks[i], images[j], one} {
+						if to[name] == nil {
+							to[name] = make([]float64, len(v))
+						}
+						for k, x := range v {
+							to[name][k] += float64(x)
+						}
+					}
+				}
+				total += square(one) / (n * n)
+				g.Free()
+			}
+		}
+		// Analysis of variance of two factors, without repetition.
+		mean := square(all) / (n * n * n * n)
+		rows, columns := 0.0, 0.0
+		for i := range n {
+			rows += square(networks[i]) / (n * n * n)
+			columns += square(images[i]) / (n * n * n)
+		}
+		both := (total - rows - columns + mean) * n * n / ((n - 1) * (n - 1))
+		net, image := (rows-mean)*n/(n-1)-both/n, (columns-mean)*n/(n-1)-both/n
+		single, sandwich := (net+image+both)/4, net/4+image+both/4
+		t.Logf("batches of %d: of networks %.4f, of images %.4f, of both together %.4f; of the mean of four passes %.4f on four batches, %.4f on one", size, net, image, both, single, sandwich)
+		if sandwich < single {
+			t.Error("four networks on one batch vary less than on four")
+		}
 	}
 }
 

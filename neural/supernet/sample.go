@@ -2,8 +2,11 @@ package supernet
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"github.com/daedalus-search/daedalus/space"
 )
@@ -15,6 +18,9 @@ type Sampler interface {
 	// order in which they are trained. It depends on nothing but its arguments and the
 	// stream.
 	Sample(r *rand.Rand, s *Supernet, part *space.Space) ([]space.Design, error)
+
+	// String tells it from all that sample otherwise: training goes on from a checkpoint
+	// only with the sampler that it began with.
 	fmt.Stringer
 }
 
@@ -27,7 +33,12 @@ type Uniform struct {
 	Designs bool
 }
 
-func (u Uniform) String() string { return fmt.Sprintf("uniform, %d a step", max(u.N, 1)) }
+func (u Uniform) String() string {
+	if u.Designs {
+		return fmt.Sprintf("uniform over designs, %d a step", max(u.N, 1))
+	}
+	return fmt.Sprintf("uniform, %d a step", max(u.N, 1))
+}
 
 // Sample implements [Sampler].
 func (u Uniform) Sample(r *rand.Rand, s *Supernet, part *space.Space) ([]space.Design, error) {
@@ -46,6 +57,142 @@ func (u Uniform) Sample(r *rand.Rand, s *Supernet, part *space.Space) ([]space.D
 		}
 	}
 	return out, nil
+}
+
+// Weighted draws networks independently, and the options of a decision with unequal
+// probabilities. Where all are equal, what needs no training is drawn as often as what
+// does: in cells of NAS-Bench-201 convolutions then look worse than they are, and shares
+// of 3.5 for them nearly double the rank correlation (docs/benchmarks.md).
+type Weighted struct {
+	N int // networks a step; 0 means 1
+	// Shares are how often options are drawn, by their names, relative to the others of
+	// their decision. Options without a name here have 1.
+	Shares map[string]float64
+}
+
+func (w Weighted) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "weighted, %d a step", max(w.N, 1))
+	for _, name := range slices.Sorted(maps.Keys(w.Shares)) {
+		fmt.Fprintf(&b, ", %s %v", name, w.Shares[name])
+	}
+	return b.String()
+}
+
+// Check says what is wrong with the shares for a space: numbers that are negative or
+// infinite, names that no decision offers, decisions without any option left.
+func (w Weighted) Check(s *space.Space) error {
+	unknown := maps.Clone(w.Shares)
+	for _, name := range slices.Sorted(maps.Keys(w.Shares)) {
+		if x := w.Shares[name]; !(x >= 0) || math.IsInf(x, 0) {
+			return fmt.Errorf("shares: found %v of %q, want a number from 0", x, name)
+		}
+	}
+	for _, p := range s.Params() {
+		if p.Kind == space.KindSubset || p.Kind == space.KindPermutation {
+			continue // their decisions are not among options
+		}
+		all := 0.0
+		for i := range p.N {
+			name := fmt.Sprint(p.Label(i))
+			delete(unknown, name)
+			all += w.share(name)
+		}
+		if p.N > 0 && all == 0 {
+			return fmt.Errorf("shares: every option of %q has a share of 0", p.Path)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(unknown)) {
+		return fmt.Errorf("shares: found %q, which no decision of the space offers", name)
+	}
+	return nil
+}
+
+func (w Weighted) share(name string) float64 {
+	if x, ok := w.Shares[name]; ok {
+		return x
+	}
+	return 1
+}
+
+// Sample implements [Sampler]. Decisions with no named option are drawn as [Uniform] does.
+func (w Weighted) Sample(r *rand.Rand, s *Supernet, part *space.Space) ([]space.Design, error) {
+	if err := w.Check(s.Space()); err != nil {
+		return nil, err
+	}
+	out := make([]space.Design, max(w.N, 1))
+	for i := range out {
+		d, err := w.draw(r, part)
+		if err != nil {
+			return nil, err
+		}
+		if out[i], err = s.own(d); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// options is how many options with names a decision has.
+func options(d space.Decision) int {
+	switch d.Role {
+	case space.RolePick, space.RoleLevel, space.RoleCount:
+		return d.N
+	}
+	return 0
+}
+
+// mostDrawn bounds the draws for one network of a space with constraints.
+const mostDrawn = 1000
+
+func (w Weighted) draw(r *rand.Rand, part *space.Space) (space.Design, error) {
+	var shares []float64
+	for range mostDrawn {
+		walk := part.Walk()
+		for {
+			d, ok := walk.Next()
+			if !ok {
+				break
+			}
+			shares = shares[:0]
+			named, all := false, 0.0
+			for i := range options(d) {
+				name := fmt.Sprint(d.Param.Label(i))
+				x, ok := w.Shares[name]
+				if !ok {
+					x = 1
+				}
+				if !walk.Legal(i) {
+					x = 0
+				}
+				named, all = named || ok, all+x
+				shares = append(shares, x)
+			}
+			if !named {
+				if !walk.ChooseRandom(r) {
+					break
+				}
+				continue
+			}
+			if all == 0 {
+				break
+			}
+			at, pick := float64(r.Float64()*all), -1
+			for i, x := range shares {
+				if x > 0 {
+					pick = i // the last that is possible, should rounding leave a rest
+				}
+				if at -= x; at < 0 && x > 0 {
+					break
+				}
+			}
+			walk.Choose(pick)
+		}
+		if d, err := walk.Design(); err == nil {
+			return d, nil
+		}
+	}
+	return space.Design{}, fmt.Errorf("shares: none of %d draws met the constraints of the space", mostDrawn)
 }
 
 // Fair trains every option of every decision equally often in each step (strict
@@ -135,6 +282,9 @@ type Sandwich struct {
 }
 
 func (w Sandwich) String() string {
+	if w.Between != nil {
+		return fmt.Sprintf("sandwich with %d between, %s", w.random(), w.Between)
+	}
 	return fmt.Sprintf("sandwich with %d between", w.random())
 }
 
@@ -188,7 +338,16 @@ type Balanced struct {
 	Tries int // changes tried for each; 0 means 48
 }
 
-func (b Balanced) String() string { return fmt.Sprintf("balanced by cost, %d a step", max(b.N, 1)) }
+func (b Balanced) String() string {
+	return fmt.Sprintf("balanced by cost, %d a step, %d tries", max(b.N, 1), b.tries())
+}
+
+func (b Balanced) tries() int {
+	if b.Tries < 1 {
+		return 48
+	}
+	return b.Tries
+}
 
 // Sample implements [Sampler].
 func (b Balanced) Sample(r *rand.Rand, s *Supernet, part *space.Space) ([]space.Design, error) {
@@ -203,10 +362,6 @@ func (b Balanced) Sample(r *rand.Rand, s *Supernet, part *space.Space) ([]space.
 	if err != nil {
 		return nil, err
 	}
-	tries := b.Tries
-	if tries < 1 {
-		tries = 48
-	}
 	out := make([]space.Design, max(b.N, 1))
 	for i := range out {
 		target := low + float64(r.Float64()*(high-low))
@@ -215,7 +370,7 @@ func (b Balanced) Sample(r *rand.Rand, s *Supernet, part *space.Space) ([]space.
 			return nil, err
 		}
 		near := math.Inf(1)
-		for range tries {
+		for range b.tries() {
 			o, err := s.own(d)
 			if err != nil {
 				return nil, err

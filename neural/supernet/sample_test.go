@@ -1,6 +1,7 @@
 package supernet
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -91,6 +92,71 @@ func TestFrequencies(t *testing.T) {
 	small, balanced := quarter(Balanced{})
 	if large > 0.12 || balanced < 0.18 || small < 0.18 {
 		t.Errorf("largest quarter of costs: uniform %.2f, balanced %.2f; smallest %.2f; want below 0.12, above 0.18 and 0.18", large, balanced, small)
+	}
+}
+
+// Options come as often as their shares say, to 5 standard errors (a chance of 1 in 100,000
+// for a right sampler, with a fixed seed), and constraints hold.
+func TestWeighted(t *testing.T) {
+	t.Parallel()
+	s := mustNew(t, cells201(neural.Shape{3, 8, 8}, 4, 1))
+	w := Weighted{N: 2, Shares: map[string]float64{"nor_conv_1x1": 3.5, "nor_conv_3x3": 3.5, "none": 0}}
+	const steps = 2000
+	var found [5]float64
+	for step := range uint64(steps) {
+		two, err := w.Sample(rng.New(1, "sample", step), s, s.Space())
+		if err != nil || len(two) != 2 {
+			t.Fatalf("%v: found %d networks, want 2: %v", w, len(two), err)
+		}
+		for _, d := range two {
+			for _, o := range d.Numbers(nil) {
+				found[int(o)]++
+			}
+		}
+	}
+	p := s.Space().Params()[0]
+	for i, n := range found {
+		share := w.share(fmt.Sprint(p.Label(i))) / 9
+		all := float64(steps * 2 * 6)
+		if off := math.Abs(n - all*share); off > 5*math.Sqrt(all*share*(1-share)) {
+			t.Errorf("%v was drawn %v times, want %v", p.Label(i), n, all*share)
+		}
+	}
+	bound := space.MustNew(space.Int("a", 1, 3), space.Int("b", 1, 3), space.Float("x", 0, 1), space.Require("a + b <= 3"))
+	for step := range uint64(300) {
+		d, err := Weighted{Shares: map[string]float64{"1": 0.2}}.draw(rng.New(1, "sample", step), bound)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := d.Numbers(nil); v[0]+v[1] > 3 {
+			t.Fatalf("found %v, which breaks a constraint", d)
+		}
+	}
+	for text, bad := range map[string]map[string]float64{
+		"which no decision":     {"conv_9x9": 2},
+		"found -1 of":           {"none": -1},
+		"every option of":       {"none": 0, "skip_connect": 0, "nor_conv_1x1": 0, "nor_conv_3x3": 0, "avg_pool_3x3": 0},
+		"found +Inf of":         {"none": math.Inf(1)},
+		"found NaN of \"none\"": {"none": math.NaN()},
+	} {
+		if _, err := (Weighted{Shares: bad}).Sample(rng.New(1, "sample", 0), s, s.Space()); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("found the error %v, want one with %q", err, text)
+		}
+	}
+}
+
+// A training is told from others by its sampler's name.
+func TestNames(t *testing.T) {
+	seen := map[string]Sampler{}
+	for _, x := range []Sampler{
+		Uniform{}, Uniform{N: 2}, Uniform{Designs: true}, Fair{}, Balanced{}, Balanced{N: 2}, Balanced{Tries: 3},
+		Sandwich{}, Sandwich{Random: 1}, Sandwich{Between: Balanced{}}, Sandwich{Between: &Uniform{N: 2}},
+		Weighted{}, Weighted{N: 2}, Weighted{Shares: map[string]float64{"a": 1}}, Weighted{Shares: map[string]float64{"a": 2}},
+	} {
+		if other, ok := seen[x.String()]; ok {
+			t.Errorf("%#v and %#v are both %q", x, other, x)
+		}
+		seen[x.String()] = x
 	}
 }
 

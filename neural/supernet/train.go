@@ -53,13 +53,19 @@ type Phase struct {
 	// Sort sorts channels by importance before the phase; see
 	// [Supernet.SortChannels].
 	Sort bool
+	// Divide gives each network of a step examples of its own, an equal part of the
+	// batch (Liao et al. 2021, multi-architectural sampling), but the whole batch to one
+	// that teaches in place. A step then makes one or two passes over the batch, not one
+	// for each network. Gradients of several networks on the same examples tell little
+	// more than that of one, so a pass is worth more when it is on others.
+	Divide bool
 	// Recipe says the rest. Its epochs count batches, whatever the number of networks
 	// that are trained on each, and its seed is that of the phase: give each another.
 	Recipe train.Recipe
 }
 
 // SPOS is single path one-shot training: one uniformly sampled network a step (Guo et
-// al. 2020).
+// al. 2020). [Weighted] in place of its sampler suits cells better.
 func SPOS(r train.Recipe) []Phase { return []Phase{{Name: "paths", Sampler: Uniform{}, Recipe: r}} }
 
 // BigNAS is training by the sandwich rule with distillation in place, after which
@@ -82,6 +88,10 @@ type Job struct {
 
 	Start    neural.Weights // of the supernet; nil means new ones from the seed of the first phase
 	Residual bool           // new weights make residual blocks the identity; see [Supernet.Initial]
+	// Transforms makes smaller depthwise kernels learned functions of the larger ones,
+	// instead of their centres; see [Supernet.Transforms]. Start may have the matrices
+	// of an earlier training, which are learned in any case.
+	Transforms bool
 
 	// Checkpoint is the file that holds the state of the training, from which it goes
 	// on; with several phases each has its own, with its number behind the name. ""
@@ -187,6 +197,11 @@ func newTraining(j Job) (*training, error) {
 	if err := w.Check(j.Supernet.all); err != nil {
 		return nil, fmt.Errorf("supernet: weights to start from: %w", err)
 	}
+	if j.Transforms {
+		if w, err = j.Supernet.Transforms(w); err != nil {
+			return nil, err
+		}
+	}
 	if t.result.Params, err = j.Device.Params(j.Supernet.all, w); err != nil {
 		return nil, fmt.Errorf("supernet: %w", err)
 	}
@@ -242,8 +257,11 @@ func (t *training) phase(ctx context.Context, i int) error {
 	if job.Checkpoint = t.Checkpoint; t.Checkpoint != "" && len(t.Phases) > 1 {
 		job.Checkpoint += "." + strconv.Itoa(i+1)
 	}
-	what := sha256.Sum256(fmt.Appendf(nil, "%s %d %#v %v %s", t.digest, i, sampler(p), p.Sort, t.part(i)))
+	what := sha256.Sum256(fmt.Appendf(nil, "%s %d %s %v %s", t.digest, i, sampler(p), p.Sort, t.part(i)))
 	job.Tag = fmt.Sprintf("supernet %x, phase %d, %s, taught by %s", what[:8], i+1, sampler(p), p.Teaching)
+	if p.Divide {
+		job.Tag += ", batches divided"
+	}
 	if t.Progress != nil {
 		job.Progress = func(now train.Progress) {
 			t.Progress(Progress{Progress: now, Phase: i + 1, Phases: len(t.Phases), Name: p.Name})
@@ -329,6 +347,17 @@ func (t *training) pass(i int, r train.Recipe) func(*train.Pass) (engine.Score, 
 				noise.Drop = 0
 				batch.Teacher = first.Outputs
 			}
+			if phase.Divide {
+				switch {
+				case phase.Teaching != InPlace:
+					err = divide(batch, k, len(designs))
+				case k > 0:
+					err = divide(batch, k-1, len(designs)-1)
+				}
+				if err != nil {
+					return engine.Score{}, err
+				}
+			}
 			score, err := n.Gradient(batch, loss, noise, p.Gradient)
 			if err != nil {
 				return engine.Score{}, fmt.Errorf("design %s: %w", d, err)
@@ -342,4 +371,29 @@ func (t *training) pass(i int, r train.Recipe) func(*train.Pass) (engine.Score, 
 		}
 		return first, nil
 	}
+}
+
+// divide leaves part k of n of a batch, in its order.
+func divide(b *engine.Batch, k, n int) error {
+	if b.N < n {
+		return fmt.Errorf("found a batch of %d examples to divide among %d networks, want one or more for each", b.N, n)
+	}
+	from, to := b.N*k/n, b.N*(k+1)/n
+	inputs := make([][]float32, len(b.Inputs))
+	for i, x := range b.Inputs {
+		inputs[i] = share(x, b.N, from, to)
+	}
+	b.Inputs, b.Classes = inputs, share(b.Classes, b.N, from, to)
+	b.Targets, b.Teacher = share(b.Targets, b.N, from, to), share(b.Teacher, b.N, from, to)
+	b.N = to - from
+	return nil
+}
+
+// share returns what belongs to some of n examples.
+func share[T any](v []T, n, from, to int) []T {
+	if v == nil {
+		return nil
+	}
+	each := len(v) / n
+	return v[from*each : to*each : to*each]
 }

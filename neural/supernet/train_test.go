@@ -252,6 +252,69 @@ func TestDistillationStopsAtTheTeacher(t *testing.T) {
 	}
 }
 
+// A step's gradient is the sum of those that its networks have by themselves, each at
+// the same weights, with a gradient and a computation of its own.
+func TestStepIsTheSumOfItsNetworks(t *testing.T) {
+	t.Parallel()
+	s, set := smallOFA(), stripes(1, 64)
+	w := must(s.Transforms(must(s.Initial(rng.New(1, "weights", 0), false))))
+	dev := device(t)
+	l := must(set.Loader(data.Options{Batch: 32, Scale: set.Scale()}))
+	b := l.NewBatch()
+	l.Fill(b, 0, 0)
+	batch := engine.Batch{N: b.N, Inputs: b.Inputs, Classes: b.Classes}
+	r := must(train.Recipe{Seed: 4}.Filled())
+	for _, phase := range []Phase{
+		{Sampler: Uniform{N: 4}}, {Sampler: Sandwich{}}, {Sampler: Sandwich{Random: 3}, Teaching: InPlace},
+		{Sampler: Uniform{N: 3}, Divide: true}, {Sampler: Sandwich{}, Teaching: InPlace, Divide: true},
+	} {
+		p := must(dev.Params(s.All(), w))
+		tr := must(newTraining(Job{Supernet: s, Device: dev, Train: set, Start: w, Phases: []Phase{phase}}))
+		for step := range int64(3) {
+			together := must(p.NewGradient())
+			first := must(tr.pass(0, r)(&train.Pass{Context: t.Context(), Step: step, Batch: &batch, Params: p, Gradient: together}))
+			sums := map[string][]float64{}
+			designs := must(sampler(phase).Sample(rng.New(r.Seed, "supernet/sample", uint64(step)), s, s.Space()))
+			for k, d := range designs {
+				own := must(dev.Params(s.All(), w)) // nothing is shared with the others
+				alone, loss := must(own.NewGradient()), engine.Loss{}
+				taught := batch
+				from, to := 0, b.N
+				if phase.Divide && phase.Teaching == Labels { // 10, 11 and 11
+					from, to = b.N*k/len(designs), b.N*(k+1)/len(designs)
+				}
+				if phase.Teaching == InPlace && k > 0 {
+					if phase.Divide {
+						from, to = b.N*(k-1)/(len(designs)-1), b.N*k/(len(designs)-1)
+					}
+					taught.Teacher, loss = first.Outputs[4*from:4*to], engine.Loss{Imitate: 1}
+				}
+				taught.N, taught.Inputs, taught.Classes = to-from, [][]float32{b.Inputs[0][144*from : 144*to]}, b.Classes[from:to]
+				must(must(own.Net(must(s.Graph(d)))).Gradient(&taught, loss, engine.Noise{}, alone))
+				for name, v := range must(alone.Host()) {
+					if sums[name] == nil {
+						sums[name] = make([]float64, len(v))
+					}
+					for i, x := range v {
+						sums[name][i] += float64(x)
+					}
+				}
+			}
+			for name, v := range must(together.Host()) {
+				scale := 0.0
+				for _, x := range sums[name] {
+					scale = max(scale, math.Abs(x))
+				}
+				for i, x := range v {
+					if math.Abs(float64(x)-sums[name][i]) > 1e-6*(1+scale) {
+						t.Fatalf("%s, step %d: %s: number %d of the gradient is %g, want %g", phase.Sampler, step, name, i, x, sums[name][i])
+					}
+				}
+			}
+		}
+	}
+}
+
 // jobs are trainings of each kind, a few steps long.
 func jobs(dev *engine.Device, seed uint64) map[string]Job {
 	r := train.Recipe{Epochs: 2, Batch: 16, Calibrate: 32, Seed: seed}
@@ -266,7 +329,7 @@ func jobs(dev *engine.Device, seed uint64) map[string]Job {
 	return map[string]Job{
 		"SPOS":      {Supernet: perceptrons(), Device: dev, Train: points(1, 64), Phases: SPOS(averaged)},
 		"BigNAS":    {Supernet: perceptrons(), Device: dev, Train: points(1, 64), Phases: BigNAS(r)},
-		"shrinking": {Supernet: ofa, Device: dev, Train: stripes(1, 64), Phases: must(shrink.Phases(ofa)), Residual: true},
+		"shrinking": {Supernet: ofa, Device: dev, Train: stripes(1, 64), Phases: must(shrink.Phases(ofa)), Residual: true, Transforms: true},
 	}
 }
 
@@ -349,6 +412,7 @@ func TestTrainRefuses(t *testing.T) {
 		"teaching by the largest": {Supernet: must(New(open)), Device: dev, Train: set, Phases: []Phase{{Teaching: Full}}},
 		"weights to start from":   {Supernet: s, Device: dev, Train: set, Start: neural.Weights{}, Phases: []Phase{{}}},
 		"momentum: found 2":       {Supernet: s, Device: dev, Train: set, Phases: []Phase{{Recipe: train.Recipe{Momentum: 2}}}},
+		"divide among 3 networks": {Supernet: s, Device: dev, Train: set, Phases: []Phase{{Sampler: Uniform{N: 3}, Divide: true, Recipe: train.Recipe{Batch: 2}}}},
 		"phase 1 of 1, \"first\"": {Supernet: s, Device: dev, Train: stripes(1, 8), Phases: []Phase{{Name: "first"}}},
 	} {
 		if _, err := Train(t.Context(), j); err == nil || !strings.Contains(err.Error(), want) {

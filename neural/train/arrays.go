@@ -10,8 +10,6 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/daedalus-search/daedalus/neural"
@@ -173,37 +171,4 @@ func ReadWeights(file []byte) (neural.Weights, error) {
 		return nil, fmt.Errorf("train: read weights: %w", err)
 	}
 	return m, nil
-}
-
-// Replace writes a file that is either the old or the new one, whatever happens in
-// between: it is written beside it, brought to the disk, and renamed.
-func Replace(path string, write func(io.Writer) error) (err error) {
-	dir := filepath.Dir(path)
-	f, err := os.Create(path + ".new")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if err = write(f); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	if d, e := os.Open(dir); e == nil { // where folders can be synced, the rename is
-		_ = d.Sync()
-		_ = d.Close()
-	}
-	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/daedalus-search/daedalus/internal/atomicfile"
 	"github.com/daedalus-search/daedalus/neural"
 	"github.com/daedalus-search/daedalus/neural/data"
 )
@@ -97,7 +98,7 @@ func (s *snapshot) write(w io.Writer) error {
 
 // save replaces the checkpoint file.
 func (s *snapshot) save(path string) error {
-	if err := Replace(path, s.write); err != nil {
+	if err := atomicfile.Write(path, s.write); err != nil {
 		return &CheckpointError{path, fmt.Errorf("could not be written, the one before is as it was: %w", err)}
 	}
 	return nil

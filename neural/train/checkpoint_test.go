@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/daedalus-search/daedalus/internal/atomicfile"
 	"github.com/daedalus-search/daedalus/neural"
 )
 
@@ -171,7 +172,7 @@ func TestFullDiskLeavesTheOldCheckpoint(t *testing.T) {
 	s.Step++
 	s.weights["large"] = make([]float32, 100_000)
 	for _, room := range []int{0, 1, 100, 65_536, 300_000} {
-		err := Replace(path, func(w io.Writer) error { return s.write(&full{w, room}) })
+		err := atomicfile.Write(path, func(w io.Writer) error { return s.write(&full{w, room}) })
 		if !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("with room for %d bytes the error is %v", room, err)
 		}

@@ -19,8 +19,10 @@ type Metrics struct {
 	Loss  float64 // mean cross-entropy in nats, or mean squared error of scaled targets
 
 	Accuracy float64 // share of examples or tokens whose class has the largest logit
+	Balanced float64 // mean over the classes of the share of their examples that is right; not of texts
 
 	RMSE   float64   // root mean squared error of all targets together, in their units
+	MAE    float64   // mean absolute error of all targets together, in their units
 	R2     float64   // share of the variance explained, mean over targets
 	Errors []float64 // root mean squared error of each target, in its unit
 }
@@ -46,8 +48,9 @@ func Evaluate(ctx context.Context, n *engine.Net, s *data.Set, scale *data.Scale
 	}
 	m := &Metrics{}
 	correct := 0
+	hits, counts := make([]int, len(s.Classes)), make([]int, len(s.Classes))
 	targets := len(s.Targets)
-	squares, mean, spread := make([]float64, targets), make([]float64, targets), make([]float64, targets)
+	squares, absolutes, mean, spread := make([]float64, targets), make([]float64, targets), make([]float64, targets), make([]float64, targets)
 	rows := 0
 	b := l.NewBatch()
 	for step := range l.Steps() {
@@ -66,6 +69,9 @@ func Evaluate(ctx context.Context, n *engine.Net, s *data.Set, scale *data.Scale
 		m.Loss += float64(score.Loss * float64(score.Count))
 		correct += score.Correct
 		if targets == 0 {
+			if s.Kind != data.Text {
+				count(hits, counts, score.Outputs, b.Classes)
+			}
 			continue
 		}
 		if len(score.Outputs) != len(b.Targets) {
@@ -78,6 +84,7 @@ func Evaluate(ctx context.Context, n *engine.Net, s *data.Set, scale *data.Scale
 			}
 			d := float64(score.Outputs[i]) - float64(y)
 			squares[k] += float64(d * d)
+			absolutes[k] += math.Abs(d)
 			e := float64(y) - mean[k] // Welford 1962
 			mean[k] += e / float64(rows)
 			spread[k] += float64(e * (float64(y) - mean[k]))
@@ -88,7 +95,7 @@ func Evaluate(ctx context.Context, n *engine.Net, s *data.Set, scale *data.Scale
 	}
 	m.Loss /= float64(m.Count)
 	if targets == 0 {
-		m.Accuracy = float64(correct) / float64(m.Count)
+		m.Accuracy, m.Balanced = float64(correct)/float64(m.Count), balanced(hits, counts)
 		return m, nil
 	}
 	total := 0.0
@@ -99,6 +106,7 @@ func Evaluate(ctx context.Context, n *engine.Net, s *data.Set, scale *data.Scale
 		}
 		e := float64(squares[k]/float64(rows)) * float64(unit*unit)
 		total += e
+		m.MAE += float64(float64(absolutes[k]/float64(rows))*unit) / float64(targets)
 		m.Errors = append(m.Errors, math.Sqrt(e))
 		switch {
 		case spread[k] > 0:
@@ -109,6 +117,40 @@ func Evaluate(ctx context.Context, n *engine.Net, s *data.Set, scale *data.Scale
 	}
 	m.RMSE, m.R2 = math.Sqrt(total/float64(targets)), m.R2/float64(targets)
 	return m, nil
+}
+
+// count adds the examples of each class, and those of them whose class has the largest
+// logit.
+func count(hits, counts []int, logits []float32, classes []int32) {
+	n := len(counts)
+	for i, c := range classes {
+		row := logits[i*n:][:n]
+		best := 0
+		for k, x := range row {
+			if x > row[best] {
+				best = k
+			}
+		}
+		if counts[c]++; best == int(c) {
+			hits[c]++
+		}
+	}
+}
+
+// balanced is the mean of the classes' shares of hits; classes without examples do not
+// count.
+func balanced(hits, counts []int) float64 {
+	sum, n := 0.0, 0
+	for c, k := range counts {
+		if k > 0 {
+			sum += float64(hits[c]) / float64(k)
+			n++
+		}
+	}
+	if n == 0 {
+		return 0
+	}
+	return sum / float64(n)
 }
 
 // Recalibrate gives a network's batch normalisations the exact statistics of a number

@@ -168,7 +168,8 @@ type fit struct {
 	updates  *engine.OptimizerState
 	gradient *engine.Gradient
 	stream   *data.Stream
-	outputs  int // numbers of an example's logits
+	mix      *mix // nil if examples stay as they are
+	outputs  int  // numbers of an example's logits
 	saved    time.Time
 	pace     pace
 	result   Result
@@ -219,6 +220,9 @@ func newFit(ctx context.Context, j Job) (*fit, error) {
 	if j.Train.Kind == data.Text && j.TeacherLogits != nil {
 		return nil, fmt.Errorf("train: found a teacher's logits for %s, want the teacher: windows of a text start elsewhere in every epoch", j.Train)
 	}
+	if f.mix, err = r.mix(j.Train, j.Teacher != nil || j.TeacherLogits != nil); err != nil {
+		return nil, err
+	}
 	if f.Scale == nil {
 		f.Scale = j.Train.Scale()
 	}
@@ -236,7 +240,7 @@ func newFit(ctx context.Context, j Job) (*fit, error) {
 	if err := f.start(); err != nil {
 		return nil, err
 	}
-	loader, err := j.Train.Loader(data.Options{Batch: f.length.Batch, Seed: r.Seed, Shuffle: true, Whole: true, Scale: f.Scale, Augment: augment})
+	loader, err := j.Train.Loader(data.Options{Batch: f.length.Batch, Seed: r.Seed, Shuffle: true, Balance: r.Balance, Whole: true, Scale: f.Scale, Augment: augment})
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
@@ -391,10 +395,17 @@ func (f *fit) step() error {
 			batch.Teacher = append(batch.Teacher, f.TeacherLogits[k:k+f.outputs]...)
 		}
 	}
+	loss := f.Recipe.loss(taught)
+	if f.mix != nil {
+		f.mix.do(batch, step)
+		if batch.Classes != nil {
+			loss = f.mix.loss()
+		}
+	}
 	_, noise := rng.State(f.Recipe.Seed, "train/noise", uint64(step))
 	p := &Pass{
 		Context: f.ctx, Step: step, Progress: float64(step) / float64(f.length.Steps),
-		Batch: batch, Loss: f.Recipe.loss(taught), Noise: engine.Noise{Seed: noise, Drop: f.Recipe.Drop(step, f.length)},
+		Batch: batch, Loss: loss, Noise: engine.Noise{Seed: noise, Drop: f.Recipe.Drop(step, f.length)},
 		Params: f.params, Gradient: f.gradient,
 	}
 	rate := f.Recipe.Rate(step, f.length)

@@ -117,7 +117,7 @@ func everything(t testing.TB, d *engine.Device) Job {
 	return Job{
 		Device: d, Graph: small(t, 4, 0.2),
 		Train: patches(t, 256, 1), Valid: patches(t, 100, 2),
-		Recipe: Recipe{Epochs: 2.5, Batch: 32, Optimizer: "adamw", Schedule: "linear", Warmup: 0.5, WeightDecay: 0.01, Smoothing: 0.1, DropRamp: true, EMA: 0.9, Clip: 1, Augment: []string{"crop 1"}, Calibrate: 64, Seed: 3},
+		Recipe: Recipe{Epochs: 2.5, Batch: 32, Optimizer: "adamw", Schedule: "linear", Warmup: 0.5, WeightDecay: 0.01, Smoothing: 0.1, DropRamp: true, EMA: 0.9, Clip: 1, Augment: []string{"crop 1"}, Mixup: 0.4, CutMix: 1, Balance: true, Calibrate: 64, Seed: 3},
 		Epoch:  func(Epoch) error { return nil },
 	}
 }
@@ -182,18 +182,20 @@ func TestFitRegression(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var errs, all, mean float64
+	var errs, absolute, all, mean float64
 	for i := range valid.Len() {
 		_, _, y := valid.Row(i)
 		mean += float64(y[0]) / float64(valid.Len())
 	}
 	for i, x := range out {
 		_, _, y := valid.Row(i)
-		errs += math.Pow(float64(x)*float64(scale.TargetStd[0])+float64(scale.TargetMean[0])-float64(y[0]), 2)
+		e := float64(x)*float64(scale.TargetStd[0]) + float64(scale.TargetMean[0]) - float64(y[0])
+		errs += e * e
+		absolute += math.Abs(e) / float64(valid.Len())
 		all += math.Pow(float64(y[0])-mean, 2)
 	}
-	if want := math.Sqrt(errs / float64(valid.Len())); math.Abs(m.RMSE-want) > 1e-3*want || math.Abs(m.R2-(1-errs/all)) > 1e-4 {
-		t.Errorf("RMSE %v and R² %v, want %v and %v", m.RMSE, m.R2, want, 1-errs/all)
+	if want := math.Sqrt(errs / float64(valid.Len())); math.Abs(m.RMSE-want) > 1e-3*want || math.Abs(m.R2-(1-errs/all)) > 1e-4 || math.Abs(m.MAE-absolute) > 1e-3*absolute {
+		t.Errorf("RMSE %v, R² %v and MAE %v, want %v, %v and %v", m.RMSE, m.R2, m.MAE, want, 1-errs/all, absolute)
 	}
 }
 

@@ -31,6 +31,9 @@ type Recipe struct {
 	Distill      float64  `yaml:"distill" default:"0.5" min:">0" max:"1" doc:"weight of the teacher, where there is one; the rest is the labels'"` // 0 means 0.5
 	Temperature  float64  `yaml:"temperature" default:"1" min:">0" max:"1000" doc:"by which the logits of teacher and student are divided"`        // 0 means 1
 	Augment      []string `yaml:"augment" doc:"steps that change training images, such as flip, crop 4, cutout 8"`
+	Mixup        float64  `yaml:"mixup" default:"0" min:"0" max:"100" doc:"examples are mixed in pairs, and so are their labels, in shares of Beta(mixup, mixup), such as 0.2; 0 means they are not"`
+	CutMix       float64  `yaml:"cutmix" default:"0" min:"0" max:"100" doc:"a rectangle of each image comes from another, and so does that share of the label: of Beta(cutmix, cutmix), such as 1; with mixup too, every step is one of the two; 0 means none does"`
+	Balance      bool     `yaml:"balance" default:"false" doc:"every class comes equally often in an epoch: examples of rare ones several times, of frequent ones not all"`
 	Calibrate    int      `yaml:"calibrate" default:"2048" min:"1" max:"10000000" doc:"training examples from which batch normalisation takes its statistics in the end"` // 0 means 2048
 	Seed         uint64   `yaml:"seed" default:"0" doc:"of weights, order, augmentation and dropout"`
 }
@@ -115,6 +118,8 @@ func (r Recipe) Filled() (Recipe, error) {
 	number("clip", r.Clip, 0, math.Inf(1), false, true)
 	number("distill", r.Distill, 0, 1, true, false)
 	number("temperature", r.Temperature, 0, 1000, true, false)
+	number("mixup", r.Mixup, 0, 100, false, false)
+	number("cutmix", r.CutMix, 0, 100, false, false)
 	number("calibrate", float64(r.Calibrate), 1, 1e7, false, false)
 	if _, err := data.ParseAugment(r.Augment...); err != nil {
 		errs = append(errs, fmt.Errorf("train: recipe: augment: %w", err))

@@ -80,6 +80,7 @@ const memoryMark = "train: worker: out of memory: "
 const (
 	watchEvery = 20 * time.Millisecond  // how often memory is looked at
 	aliveEvery = 100 * time.Millisecond // how often Alive tells the caller
+	pulseEvery = time.Second            // how often a call tells that the process lives
 	orphanWait = 2 * time.Second        // how long a worker whose program is gone may tidy up
 )
 
@@ -88,7 +89,7 @@ type server struct {
 	handlers Handlers
 	mu       sync.Mutex // of out
 	out      io.Writer
-	alive    time.Time // when something was sent last
+	alive    time.Time // when a handler said something last
 
 	calls   chan envelope
 	current sync.Mutex
@@ -162,7 +163,9 @@ func (s *server) stop(number int64) {
 func (s *server) send(e envelope) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.alive = time.Now()
+	if e.Kind != framePulse {
+		s.alive = time.Now()
+	}
 	return writeFrame(s.out, e)
 }
 
@@ -178,6 +181,7 @@ func (s *server) answer(e envelope) error {
 		s.number, s.cancel = 0, nil
 		s.current.Unlock()
 	}()
+	end := s.beat(e.Call)
 	m, err := s.handlers.do(ctx, e.Name, &Call{
 		Message: e.message(),
 		report: func(m Message) error {
@@ -195,6 +199,7 @@ func (s *server) answer(e envelope) error {
 			}
 		},
 	})
+	end()
 	if err == nil {
 		if err = s.send(envelope{Kind: frameReply, Call: e.Call, Body: m.Body, blobs: m.Blobs}); err == nil {
 			return nil
@@ -206,6 +211,30 @@ func (s *server) answer(e envelope) error {
 		return e2
 	}
 	return s.send(envelope{Kind: frameError, Call: e.Call, Body: body})
+}
+
+// beat sends a pulse again and again, until the function that it returns is called.
+func (s *server) beat(call int64) (end func()) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		t := time.NewTicker(pulseEvery)
+		defer t.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-t.C:
+				if s.send(envelope{Kind: framePulse, Call: call}) != nil {
+					return // the program is gone, which is noticed elsewhere
+				}
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+	}
 }
 
 // do runs a handler.

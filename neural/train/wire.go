@@ -59,7 +59,8 @@ const (
 	frameCancel = "cancel" // stop what you do
 	frameBye    = "bye"    // nothing more will come
 	frameEvent  = "event"  // what the call has to tell
-	frameAlive  = "alive"  // the call goes on
+	frameAlive  = "alive"  // the call goes on, says its handler
+	framePulse  = "pulse"  // the process lives, whatever the handler does
 	frameReply  = "reply"  // what the call returned
 	frameError  = "error"  // that it failed
 )

@@ -28,6 +28,7 @@ type WorkerOptions struct {
 
 	Memory  int64         // most bytes that the process may take; 0 means any number
 	Silence time.Duration // longest time without a word from a call; 0 means any
+	Pulse   time.Duration // longest time without a pulse of the process, which beats every second of a call; 0 means a minute
 	Grace   time.Duration // how long a cancelled call may take to end; 0 means 2 s
 	Start   time.Duration // how long a process may take to start; 0 means 30 s
 	Env     []string      // more variables, as "NAME=value"
@@ -51,7 +52,7 @@ const (
 	FailedStart   FailureKind = "start"   // it could not be started
 	FailedCrash   FailureKind = "crash"   // it exited, or died by a signal
 	FailedMemory  FailureKind = "memory"  // it took more memory than it may, or there was none
-	FailedSilence FailureKind = "silence" // it said nothing for too long
+	FailedSilence FailureKind = "silence" // it said nothing for too long, or was stopped
 	FailedOutput  FailureKind = "output"  // it said what could not be understood
 )
 
@@ -61,6 +62,9 @@ var (
 	ErrCrash   = errors.New("train: worker crashed")
 	ErrSilence = errors.New("train: worker was silent for too long")
 )
+
+// ErrPrepare is in the chain of errors of [WorkerOptions.Init]: the call did not begin.
+var ErrPrepare = errors.New("train: worker: prepare")
 
 // A WorkerError is a worker that failed, which costs the call that it was at and
 // whatever it kept in memory. The next call starts another one.
@@ -96,6 +100,7 @@ const (
 	stderrTail = 8 << 10
 	unkillable = 10 * time.Second // how long a killed process may take to end, before it is left alone
 	drain      = time.Second      // how long what an ended process wrote may take to be read
+	lateness   = 10 * time.Second // how long what should have been heard may still be on its way
 )
 
 // A Worker does work in a process of its own: this program, started again. A crash
@@ -124,8 +129,11 @@ type Worker struct {
 
 // NewWorker returns a worker. Nothing is started yet.
 func NewWorker(o WorkerOptions) (*Worker, error) {
-	if o.Memory < 0 || o.Silence < 0 || o.Grace < 0 || o.Start < 0 {
-		return nil, fmt.Errorf("train: worker: found memory %d, silence %v, grace %v and start %v, want none negative", o.Memory, o.Silence, o.Grace, o.Start)
+	if o.Memory < 0 || o.Silence < 0 || o.Pulse < 0 || o.Grace < 0 || o.Start < 0 {
+		return nil, fmt.Errorf("train: worker: found memory %d, silence %v, pulse %v, grace %v and start %v, want none negative", o.Memory, o.Silence, o.Pulse, o.Grace, o.Start)
+	}
+	if o.Pulse == 0 {
+		o.Pulse = time.Minute
 	}
 	if o.Grace == 0 {
 		o.Grace = 2 * time.Second
@@ -190,7 +198,7 @@ func (w *Worker) Call(ctx context.Context, name string, m Message, event func(Me
 				if w.p != nil {
 					w.drop()
 				}
-				return Message{}, fmt.Errorf("train: worker: prepare: %w", err)
+				return Message{}, fmt.Errorf("%w: %w", ErrPrepare, err)
 			}
 		}
 	}
@@ -220,7 +228,7 @@ func (w *Worker) here(ctx context.Context, name string, m Message, event func(Me
 	}
 	if i := w.o.Init; i != nil && w.Starts() == 0 {
 		if _, err := run(i.Name, i.Message, func(Message) error { return nil }); err != nil {
-			return Message{}, fmt.Errorf("train: worker: prepare: %w", err)
+			return Message{}, fmt.Errorf("%w: %w", ErrPrepare, err)
 		}
 	}
 	w.starts.Store(1)
@@ -257,16 +265,10 @@ func (w *Worker) call(ctx context.Context, name string, m Message, event func(Me
 	p := w.p
 	p.send(envelope{Kind: frameCall, Call: number, Name: name, Body: m.Body, blobs: m.Blobs})
 
-	var silence, grace <-chan time.Time
-	quiet := time.NewTimer(time.Hour)
-	defer quiet.Stop()
-	heard := func() {
-		if w.o.Silence > 0 {
-			quiet.Reset(w.o.Silence)
-			silence = quiet.C
-		}
-	}
-	heard()
+	silence, pulse := newPatience(w.o.Silence), newPatience(w.o.Pulse)
+	defer silence.end()
+	defer pulse.end()
+	var grace <-chan time.Time
 	done := ctx.Done()
 	var cause error // why the call is to end
 	stop := func(why error) {
@@ -276,6 +278,13 @@ func (w *Worker) call(ctx context.Context, name string, m Message, event func(Me
 		cause, done = why, nil
 		p.send(envelope{Kind: frameCancel, Call: number})
 		grace = time.After(w.o.Grace)
+	}
+	silent := func(reason string) (Message, error) {
+		tail := w.drop()
+		if cause != nil {
+			return Message{}, cause
+		}
+		return Message{}, &WorkerError{Kind: FailedSilence, Call: name, Reason: reason, Stderr: tail}
 	}
 	for {
 		select {
@@ -287,9 +296,12 @@ func (w *Worker) call(ctx context.Context, name string, m Message, event func(Me
 				}
 				return Message{}, err
 			}
-			heard()
+			pulse.heard()
 			if e.Call != number {
 				continue // of a call that is over
+			}
+			if e.Kind != framePulse {
+				silence.heard()
 			}
 			switch e.Kind {
 			case frameEvent:
@@ -297,7 +309,9 @@ func (w *Worker) call(ctx context.Context, name string, m Message, event func(Me
 					if err := event(e.message()); err != nil {
 						stop(err)
 					}
-					heard() // the time that event took does not count
+					// The time that event took does not count.
+					silence.heard()
+					pulse.heard()
 				}
 			case frameReply:
 				if cause != nil {
@@ -320,14 +334,62 @@ func (w *Worker) call(ctx context.Context, name string, m Message, event func(Me
 		case <-grace:
 			w.drop()
 			return Message{}, cause
-		case <-silence:
-			tail := w.drop()
-			if cause != nil {
-				return Message{}, cause
+		case <-silence.over():
+			if silence.spent() {
+				return silent(fmt.Sprintf("said nothing for %v and was killed", w.o.Silence))
 			}
-			return Message{}, &WorkerError{Kind: FailedSilence, Call: name, Reason: fmt.Sprintf("said nothing for %v and was killed", w.o.Silence), Stderr: tail}
+		case <-pulse.over():
+			if pulse.spent() {
+				return silent(fmt.Sprintf("had no pulse for %v and was killed: it was stopped, or the system gave it no time", w.o.Pulse))
+			}
 		}
 	}
+}
+
+// A patience is for how long nothing may be heard. When it is over, what is on its way
+// gets a moment: it may be this program that was stopped meanwhile.
+type patience struct {
+	limit time.Duration // 0: any
+	timer *time.Timer   // nil with any
+	late  bool          // the moment has begun
+}
+
+func newPatience(limit time.Duration) *patience {
+	p := &patience{limit: limit}
+	if limit > 0 {
+		p.timer = time.NewTimer(limit)
+	}
+	return p
+}
+
+func (p *patience) end() {
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+}
+
+func (p *patience) heard() {
+	if p.timer != nil {
+		p.timer.Reset(p.limit)
+		p.late = false
+	}
+}
+
+func (p *patience) over() <-chan time.Time {
+	if p.timer == nil {
+		return nil
+	}
+	return p.timer.C
+}
+
+// spent reports whether the moment is over too; if it is not, it begins.
+func (p *patience) spent() bool {
+	if p.late {
+		return true
+	}
+	p.late = true
+	p.timer.Reset(min(p.limit, lateness))
+	return false
 }
 
 // drop kills the process and forgets it, and returns the end of what it wrote to

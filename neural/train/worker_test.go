@@ -26,15 +26,20 @@ import (
 )
 
 // The test binary is also the program with workers, and the worker. With this variable
-// it is a program that starts a worker and waits to be killed.
+// it is one of the programs.
 const playParent = "TRAIN_TEST_PARENT"
+
+var programs = map[string]func(){
+	"idle":    func() { parent(false) },
+	"hanging": func() { parent(true) },
+}
 
 func TestMain(m *testing.M) {
 	h := testHandlers()
 	maps.Copy(h, moreHandlers)
 	Main(h)
 	if name := os.Getenv(playParent); name != "" {
-		parent(name)
+		programs[name]()
 		return
 	}
 	goleak.VerifyTestMain(m)
@@ -118,6 +123,15 @@ func testHandlers() Handlers {
 			for range 60 {
 				time.Sleep(10 * time.Millisecond)
 				c.Alive()
+			}
+			return Pack("still here")
+		},
+		"steady": func(_ context.Context, c *Call) (Message, error) {
+			for range 100 {
+				time.Sleep(50 * time.Millisecond)
+				if err := c.Report(Message{}); err != nil {
+					return Message{}, err
+				}
 			}
 			return Pack("still here")
 		},
@@ -270,9 +284,9 @@ func TestTrainingSurvivesItsProcess(t *testing.T) {
 	}
 }
 
-// parent starts a worker, prints what it has to say about its processes, and hangs,
-// the worker too if the name says so.
-func parent(name string) {
+// parent starts a worker, prints what it has to say about its processes, and waits to
+// be killed, the worker too if it shall hang.
+func parent(hanging bool) {
 	w, err := NewWorker(WorkerOptions{})
 	if err != nil {
 		panic(err)
@@ -282,7 +296,7 @@ func parent(name string) {
 		panic(err)
 	}
 	fmt.Printf("%s\n", m.Body)
-	if name == "hanging" {
+	if hanging {
 		_, _ = w.Call(context.Background(), "hang", Message{}, nil)
 	}
 	forever()
@@ -480,12 +494,12 @@ func TestWorkerIsPreparedOrFails(t *testing.T) {
 	t.Parallel()
 	w := newWorker(t, WorkerOptions{Init: &Init{Name: "panic"}})
 	var e *WorkerError
-	if _, err := w.Call(t.Context(), "pid", Message{}, nil); !errors.As(err, &e) || e.Call != "panic" || !strings.Contains(err.Error(), "prepare") {
+	if _, err := w.Call(t.Context(), "pid", Message{}, nil); !errors.As(err, &e) || e.Call != "panic" || !errors.Is(err, ErrPrepare) {
 		t.Errorf("a worker that cannot be prepared gave %v", err)
 	}
 	what, _ := Pack("no such file")
 	w = newWorker(t, WorkerOptions{Init: &Init{"fail", what}})
-	if _, err := w.Call(t.Context(), "pid", Message{}, nil); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, err := w.Call(t.Context(), "pid", Message{}, nil); !errors.Is(err, ErrPrepare) || !strings.Contains(err.Error(), "prepare: no such file") {
 		t.Errorf("a worker that cannot be prepared gave %v", err)
 	}
 }
@@ -721,8 +735,10 @@ func TestWorkerInProcess(t *testing.T) {
 
 func TestWorkerOptionsAreChecked(t *testing.T) {
 	t.Parallel()
-	if _, err := NewWorker(WorkerOptions{Memory: -1}); err == nil {
-		t.Error("took a negative limit")
+	for _, o := range []WorkerOptions{{Memory: -1}, {Silence: -1}, {Pulse: -1}, {Grace: -1}, {Start: -1}} {
+		if _, err := NewWorker(o); err == nil {
+			t.Errorf("took %+v", o)
+		}
 	}
 }
 

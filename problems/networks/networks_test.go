@@ -297,6 +297,8 @@ func TestMistakes(t *testing.T) {
 		"kind":       {networks.Vision{Source: data.Source{Name: "wine"}}, "want images"},
 		"no folder":  {networks.Vision{Source: data.Source{Images: "nowhere"}}, "nowhere"},
 		"not shared": {networks.Vision{Source: shapes, Networks: networks.ImageNets{NASNet: &nets.NASNetSpace{}}}, "alone"},
+		"shares":     {networks.Vision{Source: shapes, Training: networks.Training{Shares: map[string]float64{"conv": 2}}}, `"conv", which no decision`},
+		"paths":      {networks.Vision{Source: shapes, Training: networks.Training{Method: "bignas", Shares: map[string]float64{"3": 2}}}, "want method spos"},
 		"recipe":     {networks.Vision{Source: shapes, Training: networks.Training{Train: train.Recipe{Schedule: "sin"}}}, `"sin"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -326,7 +328,7 @@ func TestFailures(t *testing.T) {
 	_, err = p.Evaluate(context.Background(), sample(t, p.Space()), nil)
 	var failure *problem.EvalError
 	if !errors.Is(err, engine.ErrMemory) || !errors.As(err, &failure) || failure.Class != problem.ClassPermanent {
-		t.Errorf("a training within 16 MB returns %v, want that memory is not enough", err)
+		t.Errorf("data within 16 MB return %v, want that memory is not enough", err)
 	}
 }
 

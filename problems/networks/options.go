@@ -14,9 +14,13 @@ import (
 
 // Training says how networks are trained and measured. The zero value works.
 type Training struct {
-	Method string        `yaml:"method" default:"bignas" oneof:"bignas spos fair ofa alone" doc:"how weights come about: by a supernet, trained by the sandwich rule with distillation in place (bignas), on single uniform paths (spos), on fair paths (fair) or by progressive shrinking (ofa); or of each network alone"` // "" means bignas
+	Method string        `yaml:"method" default:"spos" oneof:"spos bignas fair ofa alone" doc:"how weights come about: by a supernet, trained on single paths (spos), by the sandwich rule with distillation in place (bignas), on fair paths (fair) or by progressive shrinking (ofa); or of each network alone"` // "" means spos
 	Train  train.Recipe  `yaml:"train" doc:"how the supernet is trained, or each network"`
 	Finish *train.Recipe `yaml:"finish" doc:"how the chosen networks are trained on at the end, from the weights they have, or anew with retrain; by default as train, for a third of its epochs and from a fifth of its learning rate"`
+
+	// Shares make single paths take some options more often than others of a decision: 1
+	// is what is not named. Of cells, convolutions should have 3.5 (docs/benchmarks.md).
+	Shares map[string]float64 `yaml:"shares" min:"0" doc:"how often single paths take an option, by its name, beside 1 for the others of its decision: more for what has much to learn, such as nor_conv_3x3: 3.5 in cells"`
 
 	Retrain    bool     `yaml:"retrain" default:"false" doc:"finish from new weights instead of those of the supernet, which costs more epochs and often ends higher"`
 	Finished   int      `yaml:"finished" default:"8" min:"-1" max:"1000" doc:"how many networks of the front are trained on at the end, evenly along it; -1: none"` // 0 means 8
@@ -46,9 +50,9 @@ type Latency struct {
 
 // An outline is what data ask of networks.
 type outline struct {
-	kind       data.Kind
 	image      neural.Shape
-	classes    int // of images and tables, or the vocabulary of texts
+	classes    int  // of images and tables, or the vocabulary of texts
+	uneven     bool // some class has over a tenth more examples than another
 	window     int
 	numbers    int
 	categories []int
@@ -56,7 +60,10 @@ type outline struct {
 }
 
 func outlineOf(s *data.Set) outline {
-	o := outline{kind: s.Kind, classes: len(s.Classes), targets: len(s.Targets)}
+	o := outline{classes: len(s.Classes), targets: len(s.Targets)}
+	if n := s.Counts(); n != nil {
+		o.uneven = 10*slices.Max(n) > 11*slices.Min(n)+10 // ten for what rounding shares out
+	}
 	switch s.Kind {
 	case data.Images:
 		o.image = neural.Shape{s.Channels, s.Height, s.Width}
@@ -178,7 +185,7 @@ type Tabular struct {
 	Training
 }
 
-var methods = []string{"bignas", "spos", "fair", "ofa", "alone"}
+var methods = []string{"spos", "bignas", "fair", "ofa", "alone"}
 
 // filled returns the options with their defaults, or all that is wrong with them.
 func (t Training) filled(kind data.Kind) (Training, error) {
@@ -187,7 +194,7 @@ func (t Training) filled(kind data.Kind) (Training, error) {
 			*s = fallback
 		}
 	}
-	word(&t.Method, "bignas")
+	word(&t.Method, "spos")
 	word(&t.Fidelity, "none")
 	word(&t.Backend, "cpu")
 	word(&t.Latency.Engine, "daedalus")
@@ -201,6 +208,9 @@ func (t Training) filled(kind data.Kind) (Training, error) {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("networks: "+format, args...)) }
 	if !slices.Contains(methods, t.Method) {
 		bad("method: found %q, want one of %s", t.Method, strings.Join(methods, ", "))
+	}
+	if len(t.Shares) > 0 && t.Method != "spos" {
+		bad("shares: found some with method %s, want method spos: they are of single paths", t.Method)
 	}
 	if t.Fidelity != "none" && t.Method != "alone" {
 		bad("fidelity: found %s with method %s, want method alone: networks of a supernet are not trained one by one", t.Fidelity, t.Method)
@@ -229,6 +239,9 @@ func (t Training) filled(kind data.Kind) (Training, error) {
 	if t.Train, err = t.Train.Filled(); err != nil {
 		errs = append(errs, fmt.Errorf("networks: train: %w", err))
 		return t, errors.Join(errs...)
+	}
+	if t.Method == "ofa" && (t.Train.Mixup > 0 || t.Train.CutMix > 0) {
+		bad("train: found mixup or cutmix with method ofa, whose smaller networks learn from a teacher; want another method, or neither")
 	}
 	finish := t.Train
 	finish.Epochs, finish.LearningRate, finish.Schedule, finish.Warmup = t.Train.Epochs/3, t.Train.LearningRate/5, "cosine", 0

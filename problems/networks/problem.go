@@ -10,8 +10,8 @@ import (
 	"maps"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,45 +20,17 @@ import (
 	"github.com/daedalus-search/daedalus/neural/data"
 	"github.com/daedalus-search/daedalus/neural/nets"
 	"github.com/daedalus-search/daedalus/neural/onnx"
+	"github.com/daedalus-search/daedalus/neural/supernet"
 	"github.com/daedalus-search/daedalus/neural/train"
 	"github.com/daedalus-search/daedalus/neural/train/engine"
 	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/space"
 )
 
-// A question is what a worker needs to know to answer everything: one of the three
-// kinds of options.
-type question struct {
-	Kind     data.Kind
-	Data     data.Source
-	Image    ImageNets
-	Text     nets.TransformerSpace
-	Table    nets.MLPSpace
-	Training Training
-}
-
-// family returns the networks for data of an outline; side, if not 0, is that of
-// smaller images.
-func (q *question) family(o outline, side int) (nets.Family, error) {
-	switch q.Kind {
-	case data.Text:
-		s := q.Text
-		s.Vocabulary, s.Length, s.Classes, s.PerToken, s.Causal = o.classes, o.window, o.classes, true, true
-		return s.New()
-	case data.Table:
-		s := q.Table
-		s.Numbers, s.Categories, s.Out = o.numbers, o.categories, max(o.targets, o.classes)
-		return s.New()
-	}
-	return q.Image.family(o, side)
-}
-
-// elastic reports whether the networks share weights.
-func (q *question) elastic() bool { return q.Training.Method != "alone" }
-
 // A Problem is networks for data. It is safe for concurrent use; training takes turns.
 type Problem struct {
 	q       question
+	digest  string // of the question
 	outline outline
 	about   string // the data
 	family  nets.Family
@@ -110,7 +82,10 @@ func newProblem(q question) (*Problem, error) {
 		return nil, err
 	}
 	p := &Problem{q: q}
-	if p.outline, p.about, err = look(&q); err != nil {
+	if p.outline, p.about, err = p.q.look(); err != nil {
+		return nil, err
+	}
+	if p.digest, err = p.q.digest(); err != nil {
 		return nil, err
 	}
 	if p.family, err = q.family(p.outline, 0); err != nil {
@@ -121,61 +96,11 @@ func newProblem(q question) (*Problem, error) {
 			return nil, fmt.Errorf("networks: found method %s for a family whose networks do not share weights, want method: alone", q.Training.Method)
 		}
 	}
-	p.metrics, p.verify = metricsOf(q, p.outline)
+	if err := (supernet.Weighted{Shares: q.Training.Shares}).Check(p.family.Space()); err != nil {
+		return nil, fmt.Errorf("networks: %w", err)
+	}
+	p.metrics, p.verify = q.metrics(p.outline)
 	return p, nil
-}
-
-// look says what data ask of networks, and what they are. Unpacking Fashion-MNIST takes
-// seconds, and only who trains needs its images.
-func look(q *question) (outline, string, error) {
-	if q.Data.Name == "fashion-mnist" && q.Kind == data.Images {
-		side := q.Data.Side
-		number(&side, 28)
-		return outline{kind: data.Images, image: neural.Shape{1, side, side}, classes: 10}, q.Data.Name, q.Data.Check()
-	}
-	parts, err := openParts(context.Background(), q)
-	if err != nil {
-		return outline{}, "", err
-	}
-	return outlineOf(parts.Train), parts.String(), nil
-}
-
-// metricsOf lists what is measured in the search and at the end.
-func metricsOf(q question, o outline) (search, end []metric.Metric) {
-	add := func(name, unit string, d metric.Direction, doc string) {
-		search = append(search, metric.Metric{Name: name, Unit: unit, Direction: d, Doc: doc})
-	}
-	on := "on the validation examples"
-	test := func(name, unit string, d metric.Direction, doc string) {
-		end = append(end, metric.Metric{Name: "test_" + name, Unit: unit, Direction: d, Doc: doc + " on the test examples, after it was finished"})
-	}
-	switch {
-	case q.Kind == data.Text:
-		add("bits_per_token", "bit", metric.Minimize, "cross-entropy of the next character or word "+on)
-		add("perplexity", "", metric.Minimize, "e to the cross-entropy "+on)
-		add("accuracy", "%", metric.Maximize, "of the next character or word "+on)
-		test("bits_per_token", "bit", metric.Minimize, "cross-entropy")
-		test("perplexity", "", metric.Minimize, "e to the cross-entropy")
-	case o.targets > 0:
-		add("rmse", "", metric.Minimize, "root mean squared error "+on+", in the unit of the target")
-		add("r2", "", metric.Maximize, "share of the variance explained "+on)
-		test("rmse", "", metric.Minimize, "root mean squared error")
-		test("r2", "", metric.Maximize, "share of the variance explained")
-	default:
-		add("accuracy", "%", metric.Maximize, on)
-		test("accuracy", "%", metric.Maximize, "accuracy")
-	}
-	add("loss", "", metric.Minimize, "what training minimises, "+on)
-	if q.Training.Latency.Engine != "none" {
-		doc := "median time of a run on this machine"
-		add("latency_ms", "ms", metric.Minimize, doc)
-		end = append(end, metric.Metric{Name: "final_latency_ms", Unit: "ms", Direction: metric.Minimize, Doc: "the same, measured in turns with all finished networks and references"})
-	}
-	add("params_k", "k", metric.Minimize, "learned numbers, in thousands")
-	add("macs_m", "M", metric.Minimize, "multiply-accumulates of one example, in millions")
-	add("peak_kb", "KiB", metric.Minimize, "most that activations hold at one time, one example")
-	add("size_kb", "KiB", metric.Minimize, "weights as 32-bit floats")
-	return search, end
 }
 
 // Space returns the space of the networks.
@@ -193,11 +118,10 @@ func (p *Problem) Describe() string {
 	if !p.q.elastic() {
 		how = "trains a network"
 	}
-	time := ""
-	if p.q.Training.Latency.Engine != "none" {
-		time = ", times it on this machine"
+	if p.q.timed() {
+		how += ", times it on this machine"
 	}
-	return fmt.Sprintf("%s%s, and measures it on %s", how, time, p.about)
+	return how + ", and measures it on " + p.about
 }
 
 // Label says in a line what the network of a design is.
@@ -213,7 +137,7 @@ func (p *Problem) Key(d space.Design) string {
 }
 
 // Noisy reports that latency is measured, and so differs a little every time.
-func (p *Problem) Noisy() bool { return p.q.Training.Latency.Engine != "none" }
+func (p *Problem) Noisy() bool { return p.q.timed() }
 
 // Serial reports that one process trains and times all networks, on all processors.
 func (p *Problem) Serial() bool { return true }
@@ -284,19 +208,18 @@ func (p *Problem) Export(w io.Writer, d space.Design, format string) error {
 // Weights returns the best weights there are of a network: finished, or those of the
 // supernet, which is trained first if need be, or else of its evaluation.
 func (p *Problem) Weights(d space.Design) (neural.Weights, error) {
-	if path := p.kept("finished", d.Hash().String()+".weights"); path != "" {
-		if file, err := os.ReadFile(path); err == nil {
-			return train.ReadWeights(file)
-		}
+	w, err := p.kept().weights("finished", fileOf(d))
+	if w != nil || err != nil {
+		return w, err
 	}
-	_, blobs, err := p.call(context.Background(), "weights", request{Design: design(d)}, nil)
+	a, err := p.call(context.Background(), "weights", request{Design: design(d)}, nil)
 	if err != nil {
 		return nil, err
 	}
-	if len(blobs) == 0 {
+	if a.weights == nil {
 		return nil, errors.New("networks: found a network that was never trained, want one whose weights are kept")
 	}
-	return train.ReadWeights(blobs[0])
+	return train.ReadWeights(a.weights)
 }
 
 // Keep names the folder for weights and measurements.
@@ -306,14 +229,11 @@ func (p *Problem) Keep(folder string) {
 	p.folder = folder
 }
 
-// kept is the path of a file that is kept; "" if nothing is.
-func (p *Problem) kept(name ...string) string {
+// kept is where things are kept.
+func (p *Problem) kept() keep {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.folder == "" {
-		return ""
-	}
-	return filepath.Join(append([]string{p.folder, p.q.digest()}, name...)...)
+	return keep(keep(p.folder).path(p.digest))
 }
 
 // Close ends the process that trains.
@@ -330,14 +250,11 @@ func (p *Problem) Close() error {
 
 // started returns the worker.
 func (p *Problem) started() (*train.Worker, error) {
+	folder := p.kept()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.worker != nil {
 		return p.worker, nil
-	}
-	folder := p.folder
-	if folder != "" {
-		folder = filepath.Join(folder, p.q.digest())
 	}
 	open, err := train.Pack(opening{Question: p.q, Folder: folder})
 	if err != nil {
@@ -351,14 +268,14 @@ func (p *Problem) started() (*train.Worker, error) {
 }
 
 // call asks the worker, which is started if need be.
-func (p *Problem) call(ctx context.Context, name string, r request, tell func(told) error) (answer, [][]byte, error) {
+func (p *Problem) call(ctx context.Context, name string, r request, tell teller) (answer, error) {
 	w, err := p.started()
 	if err != nil {
-		return answer{}, nil, err
+		return answer{}, err
 	}
 	m, err := train.Pack(r)
 	if err != nil {
-		return answer{}, nil, err
+		return answer{}, err
 	}
 	reply, err := w.Call(ctx, "networks."+name, m, func(m train.Message) error {
 		var t told
@@ -368,23 +285,52 @@ func (p *Problem) call(ctx context.Context, name string, r request, tell func(to
 		return tell(t)
 	})
 	if err != nil {
-		return answer{}, nil, classified(err)
+		return answer{}, classified(err)
 	}
 	var a answer
-	return a, reply.Blobs, reply.Unpack(&a)
+	if len(reply.Blobs) > 0 {
+		a.weights = reply.Blobs[0]
+	}
+	return a, reply.Unpack(&a)
+}
+
+// attempts is how many processes may begin or go on with what takes long.
+const attempts = 3
+
+// insist is call for what goes on where it was: a worker that dies, for another reason
+// than a lack of memory, is replaced.
+func (p *Problem) insist(ctx context.Context, name string, r request, progress func(doing string, done, all int)) (answer, error) {
+	before := ""
+	for n := 1; ; n++ {
+		a, err := p.call(ctx, name, r, func(t told) error {
+			progress(before+t.Doing, t.Done, t.All)
+			return nil
+		})
+		var w *train.WorkerError
+		if !errors.As(err, &w) || w.Kind == train.FailedMemory || n == attempts || ctx.Err() != nil {
+			return a, err
+		}
+		before = fmt.Sprintf("process %d of at most %d, the one before %s; ", n+1, attempts, w.Reason)
+	}
 }
 
 // classified tells a study what kind of failure it was.
 func classified(err error) error {
+	e := &problem.EvalError{Class: problem.ClassCrash, Err: err}
 	var w *train.WorkerError
-	switch {
-	case errors.Is(err, engine.ErrMemory):
-		// The same network needs as much the next time.
-		return &problem.EvalError{Class: problem.ClassPermanent, Err: err}
-	case errors.As(err, &w):
-		return &problem.EvalError{Class: problem.ClassCrash, Err: err, ExitCode: w.Exit, Stderr: w.Stderr}
+	if errors.As(err, &w) {
+		e.ExitCode, e.Stderr = w.Exit, w.Stderr
 	}
-	return err
+	switch {
+	case w != nil && w.Kind != train.FailedMemory:
+	case errors.Is(err, train.ErrPrepare):
+		e.Class = problem.ClassPermanent // it would fail for every network
+	case errors.Is(err, engine.ErrMemory), errors.Is(err, train.ErrDiverged):
+		e.Class = problem.ClassDesign
+	default:
+		return err
+	}
+	return e
 }
 
 // Prepare trains the supernet, or goes on with it.
@@ -392,10 +338,7 @@ func (p *Problem) Prepare(ctx context.Context, progress func(doing string, done,
 	if !p.q.elastic() {
 		return nil
 	}
-	_, _, err := p.call(ctx, "prepare", request{}, func(t told) error {
-		progress(t.Doing, t.Done, t.All)
-		return nil
-	})
+	_, err := p.insist(ctx, "prepare", request{}, progress)
 	return err
 }
 
@@ -451,23 +394,19 @@ func (p *Problem) evaluate(ctx context.Context, d space.Design, from, share floa
 	if t, ok := problem.TrialOf(ctx); ok {
 		q.Folder = t.Checkpoint
 	}
-	a, _, err := p.call(ctx, "evaluate", q, func(t told) error {
+	a, err := p.call(ctx, "evaluate", q, func(t told) error {
 		if r == nil || len(t.Values) == 0 {
 			return nil
 		}
 		values := counted(g)
-		for name, x := range t.Values {
-			values[name] = x
-		}
+		maps.Copy(values, t.Values)
 		return r.Report(t.Step, values)
 	})
 	if err != nil {
 		return nil, err
 	}
 	values := counted(g)
-	for name, x := range a.Values {
-		values[name] = x
-	}
+	maps.Copy(values, a.Values)
 	return values, nil
 }
 
@@ -492,7 +431,8 @@ func (p *Problem) chosen(front []space.Design) []space.Design {
 }
 
 // Finish trains the chosen networks of the front on, and the references, and measures
-// them on the test examples and in turns.
+// them on the test examples and in turns. If some cannot be trained, it finishes the
+// others, and its error says which and why.
 func (p *Problem) Finish(ctx context.Context, front []space.Design, progress func(doing string, done, all int)) error {
 	q := request{References: p.q.Training.References}
 	chosen := p.chosen(front)
@@ -502,10 +442,7 @@ func (p *Problem) Finish(ctx context.Context, front []space.Design, progress fun
 	if len(q.Designs)+len(q.References) == 0 {
 		return nil
 	}
-	a, _, err := p.call(ctx, "finish", q, func(t told) error {
-		progress(t.Doing, t.Done, t.All)
-		return nil
-	})
+	a, err := p.insist(ctx, "finish", q, progress)
 	if err != nil {
 		return err
 	}
@@ -516,15 +453,11 @@ func (p *Problem) Finish(ctx context.Context, front []space.Design, progress fun
 	p.mu.Lock()
 	p.end = end
 	p.mu.Unlock()
-	path := p.kept("ending.json")
-	if path == "" {
-		return nil
+	err = p.kept().saveJSON(end, "ending.json")
+	if err == nil && len(a.Failed) > 0 {
+		err = fmt.Errorf("networks: found %d of %d networks that could not be trained:\n  %s", len(a.Failed), len(chosen)+len(q.References), strings.Join(a.Failed, "\n  "))
 	}
-	text, err := json.MarshalIndent(end, "", "  ")
-	if err != nil {
-		return err
-	}
-	return save(path, append(text, '\n'))
+	return err
 }
 
 // An ending is what finishing the front came to.
@@ -535,14 +468,14 @@ type ending struct {
 
 // ended returns how the last search ended, of this process or an earlier one.
 func (p *Problem) ended() (ending, error) {
-	path := p.kept("ending.json")
+	path := p.kept().path("ending.json")
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.end != nil || path == "" {
-		if p.end == nil {
-			return ending{}, nil
-		}
+	if p.end != nil {
 		return *p.end, nil
+	}
+	if path == "" {
+		return ending{}, nil
 	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {

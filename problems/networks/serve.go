@@ -15,9 +15,11 @@ type (
 	// An opening is the first thing that a worker is told.
 	opening struct {
 		Question question
-		Folder   string // for what is kept; "" if nothing is
+		Folder   keep
 	}
 
+	// A request has what its call needs: a design and how much effort it gets, or
+	// what is to be finished.
 	request struct {
 		Design json.RawMessage `json:",omitempty"`
 		Share  float64
@@ -31,8 +33,11 @@ type (
 
 	answer struct {
 		Values   metric.Values       `json:",omitempty"`
-		Finished []metric.Values     `json:",omitempty"`
+		Finished []metric.Values     `json:",omitempty"` // of each design; nil of those that failed
+		Failed   []string            `json:",omitempty"` // which could not be finished, and why
 		Known    []problem.Reference `json:",omitempty"`
+
+		weights []byte // a file, which goes beside the JSON
 	}
 
 	// told is how far something is, or what a training came to so far.
@@ -42,12 +47,16 @@ type (
 		Step      int64
 		Values    metric.Values `json:",omitempty"`
 	}
+
+	// A teller tells the problem something before the answer is there. Its error says that
+	// nobody listens any more.
+	teller func(told) error
 )
 
 // Handlers do the work of problems in a worker process; see [train.Main].
 func Handlers() train.Handlers {
-	var b *bench
-	with := func(f func(ctx context.Context, b *bench, r request, tell func(told) error) (answer, [][]byte, error)) train.Handler {
+	var b *bench // calls come one after the other
+	by := func(work func(b *bench, ctx context.Context, r request, tell teller) (answer, error)) train.Handler {
 		return func(ctx context.Context, c *train.Call) (train.Message, error) {
 			var r request
 			if err := c.Unpack(&r); err != nil {
@@ -56,7 +65,7 @@ func Handlers() train.Handlers {
 			if b == nil {
 				return train.Message{}, errors.New("networks: found a call before networks.open")
 			}
-			a, blobs, err := f(ctx, b, r, func(t told) error {
+			a, err := work(b, ctx, r, func(t told) error {
 				m, err := train.Pack(t)
 				if err != nil {
 					return err
@@ -66,7 +75,10 @@ func Handlers() train.Handlers {
 			if err != nil {
 				return train.Message{}, err
 			}
-			return train.Pack(a, blobs...)
+			if a.weights == nil {
+				return train.Pack(a)
+			}
+			return train.Pack(a, a.weights)
 		}
 	}
 	return train.Handlers{
@@ -79,23 +91,9 @@ func Handlers() train.Handlers {
 			b, err = newBench(ctx, o)
 			return train.Message{}, err
 		},
-		"networks.prepare": with(func(ctx context.Context, b *bench, _ request, tell func(told) error) (answer, [][]byte, error) {
-			return answer{}, nil, b.prepare(ctx, tell)
-		}),
-		"networks.evaluate": with(func(ctx context.Context, b *bench, r request, tell func(told) error) (answer, [][]byte, error) {
-			v, err := b.evaluate(ctx, r, tell)
-			return answer{Values: v}, nil, err
-		}),
-		"networks.finish": with(func(ctx context.Context, b *bench, r request, tell func(told) error) (answer, [][]byte, error) {
-			a, err := b.finish(ctx, r, tell)
-			return a, nil, err
-		}),
-		"networks.weights": with(func(ctx context.Context, b *bench, r request, tell func(told) error) (answer, [][]byte, error) {
-			file, err := b.weightsOf(ctx, r)
-			if err != nil || file == nil {
-				return answer{}, nil, err
-			}
-			return answer{}, [][]byte{file}, nil
-		}),
+		"networks.prepare":  by((*bench).prepare),
+		"networks.evaluate": by((*bench).evaluate),
+		"networks.finish":   by((*bench).finish),
+		"networks.weights":  by((*bench).weights),
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 // A timer says what networks take on this machine.
 type timer struct {
-	o        Latency
 	engine   latency.Engine
 	options  latency.Options
 	protocol latency.Protocol
@@ -24,7 +23,7 @@ func newTimer(o Latency, dir string) (*timer, error) {
 	if o.Engine == "none" {
 		return nil, nil
 	}
-	t := &timer{o: o, engine: latency.Go(), options: latency.Options{Batch: o.Batch, Threads: o.Threads}}
+	t := &timer{engine: latency.Go(), options: latency.Options{Batch: o.Batch, Threads: o.Threads}}
 	if o.Engine == "onnxruntime" {
 		var err error
 		if t.engine, err = latency.ONNXRuntime(o.Library); err != nil {
@@ -61,15 +60,14 @@ func (t *timer) one(ctx context.Context, g *neural.Graph) (float64, error) {
 	return all[0], nil
 }
 
-// turns measures networks one after the other, again and again, with ten times the
-// patience for each.
+// turns measures networks in turns, to half the error and with ten times the patience.
 func (t *timer) turns(ctx context.Context, networks []*neural.Graph) ([]float64, error) {
 	if len(networks) == 0 {
 		return nil, nil
 	}
 	p := t.protocol
 	p.Precision /= 2
-	p.Budget *= time.Duration(10 * len(networks))
+	p.Budget *= 10
 	return t.measure(ctx, p, networks...)
 }
 
@@ -79,10 +77,8 @@ func (t *timer) measure(ctx context.Context, p latency.Protocol, networks ...*ne
 		return nil, fmt.Errorf("networks: %w", err)
 	}
 	var out []float64
-	for _, r := range reports {
-		for _, x := range r.Results {
-			out = append(out, x.MedianMS)
-		}
+	for _, r := range latency.Results(reports) {
+		out = append(out, r.MedianMS)
 	}
 	return out, nil
 }

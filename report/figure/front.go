@@ -15,19 +15,27 @@ func front(p *plotter) error {
 		return p.missing("front", "no design was measured")
 	}
 	def := p.objectives()
-	if len(def) == 1 { // every trial, as it came
-		def = []int{p.record("number"), def[0]}
-	}
-	if len(def) == 0 {
+	switch len(def) {
+	case 0:
 		def = []int{-1, -1}
+	case 1: // every trial, as it came
+		def = []int{p.record("number"), def[0]}
+	default:
+		copy(def, p.upright(def[:2]))
 	}
 	x, err := p.one("x", p.o.X, isNumber, "one with numbers", def[0])
 	if err != nil {
 		return err
 	}
+	if p.o.Y == "" && x == def[1] {
+		def[1] = def[0]
+	}
 	y, err := p.one("y", p.o.Y, isNumber, "one with numbers", def[1])
 	if err != nil {
 		return err
+	}
+	if p.o.X == "" && y == def[0] {
+		x = def[1]
 	}
 	if x < 0 || y < 0 {
 		return &OptionError{Option: "x", Text: "the study says no objectives", Hint: "name the axes with --x and --y"}
@@ -374,7 +382,7 @@ func pairs(p *plotter) error {
 	if len(p.v.Front.Rows) == 0 {
 		return p.missing("front", "no design was measured")
 	}
-	def := p.objectives()
+	def := p.upright(p.objectives())
 	for _, l := range p.v.Goal.Limits {
 		if l.Column >= 0 && !slices.Contains(def, l.Column) && isNumber(p.v.Columns[l.Column]) {
 			def = append(def, l.Column)

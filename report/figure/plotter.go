@@ -168,6 +168,11 @@ func (p *plotter) objectives() (out []int) {
 	return out
 }
 
+// upright returns some objectives in the order of axes.
+func (p *plotter) upright(objectives []int) []int {
+	return slices.DeleteFunc(slices.Clone(p.v.Goal.Axes), func(c int) bool { return !slices.Contains(objectives, c) })
+}
+
 // objective returns the objective of a column.
 func (p *plotter) objective(column int) (view.Objective, bool) {
 	for _, o := range p.v.Goal.Objectives {

@@ -75,7 +75,9 @@ func (c *column) numeric() bool { return c.Kind == "number" }
 
 // roundable reports whether a page may keep seven digits of the column's
 // numbers: not of what was measured, which decides who is better.
-func (c *column) roundable() bool { return c.numeric() && !c.Whole && c.Part != "metric" }
+func (c *column) roundable() bool {
+	return c.numeric() && !c.Whole && c.Part != "metric" && c.Part != "verified"
+}
 
 // at returns the number of a row: its value, or of a category its index in
 // Values, from 0; NaN where there is none.
@@ -165,6 +167,23 @@ func (r *rows) addMetric(m metric.Metric) *column {
 	r.metric[m.Name] = c
 	r.metrics = append(r.metrics, c)
 	return c
+}
+
+// addVerified adds what was measured of some rows afterwards, so that it can be an axis.
+// A name that is taken means what has it.
+func (r *rows) addVerified(m metric.Metric, of []int, values []*float64) {
+	if slices.ContainsFunc(r.columns, func(c *column) bool { return c.Name == m.Name }) {
+		return
+	}
+	c := &column{Column: Column{Name: m.Name, Part: "verified", Kind: "number", Unit: m.Unit, Doc: m.Doc, Better: better(m.Direction)}}
+	c.xs = slices.Repeat([]float64{math.NaN()}, r.n)
+	for i, x := range values {
+		if x != nil {
+			c.xs[of[i]] = *x
+		}
+	}
+	c.finish(r.n)
+	r.columns = append(r.columns, c)
 }
 
 // add takes the next trial.

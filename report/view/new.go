@@ -335,7 +335,7 @@ func (b *builder) mustKeep() []int {
 
 // goal ties the objectives and limits to columns.
 func (b *builder) goal() error {
-	g := Goal{Objectives: []Objective{}, Limits: []Limit{}}
+	g := Goal{Objectives: []Objective{}, Axes: []int{}, Limits: []Limit{}}
 	for _, o := range b.src.Goal.Objectives {
 		direction := o.Direction.String()
 		if o.Target != nil {
@@ -344,6 +344,13 @@ func (b *builder) goal() error {
 		g.Objectives = append(g.Objectives, Objective{
 			Metric: o.Metric, Column: b.rows.find(b.rows.metric[o.Metric]), Direction: direction, Target: o.Target, Text: o.String(),
 		})
+	}
+	for _, up := range []bool{false, true} {
+		for _, o := range g.Objectives {
+			if (o.Direction == "maximize") == up && o.Column >= 0 && !slices.Contains(g.Axes, o.Column) {
+				g.Axes = append(g.Axes, o.Column)
+			}
+		}
 	}
 	for _, l := range b.src.Goal.Limits {
 		g.Limits = append(g.Limits, Limit{
@@ -441,6 +448,11 @@ func (b *builder) verify(ctx context.Context) error {
 				at = ptr(x)
 			}
 			f.Verified[k].Values = append(f.Verified[k].Values, at)
+		}
+	}
+	if verifies {
+		for k, m := range verifier.VerifyMetrics() {
+			b.rows.addVerified(m, f.Rows, f.Verified[k].Values)
 		}
 	}
 	return nil

@@ -81,8 +81,14 @@ type Study struct {
 }
 
 // Goal is what counts, with the columns that hold it.
+//
+// Axes are the columns of the objectives in the order in which plots of several take
+// them: what stands before goes across, what stands behind goes up. People expect cost
+// across and quality up, so what is maximized comes last; otherwise they stand as the
+// study has them.
 type Goal struct {
 	Objectives []Objective `json:"objectives"`
+	Axes       []int       `json:"axes"`
 	Limits     []Limit     `json:"limits"`
 }
 
@@ -123,7 +129,7 @@ type Trials struct {
 type Column struct {
 	Name     string   `json:"name"`   // unique; what conditions call it
 	Static   string   `json:"static"` // of a parameter: its path without indexes
-	Part     string   `json:"part"`   // record, metric or param
+	Part     string   `json:"part"`   // record, metric, param, or verified: see VerifiedPart
 	Kind     string   `json:"kind"`   // number, category or text
 	Unit     string   `json:"unit"`   // "" if there is none
 	Doc      string   `json:"doc,omitempty"`

@@ -399,6 +399,78 @@ func TestAnalysesAreThoseOfMetric(t *testing.T) {
 }
 
 // TestArchiveIsTheSearchers fills the archive again and compares.
+// What is maximized goes up, what is not goes across; otherwise the study's order stays.
+func TestAxes(t *testing.T) {
+	t.Parallel()
+	low, high := metric.Minimize, metric.Maximize
+	target := 1.0
+	for _, c := range []struct {
+		objectives []metric.Objective
+		want       []string
+	}{
+		{[]metric.Objective{{Metric: "loss", Direction: low}}, []string{"loss"}},
+		{[]metric.Objective{{Metric: "loss", Direction: low}, {Metric: "speed", Direction: high}}, []string{"loss", "speed"}},
+		{[]metric.Objective{{Metric: "speed", Direction: high}, {Metric: "loss", Direction: low}}, []string{"loss", "speed"}},
+		{[]metric.Objective{{Metric: "mb", Direction: low}, {Metric: "loss", Direction: low}}, []string{"mb", "loss"}},
+		{[]metric.Objective{{Metric: "speed", Direction: high}, {Metric: "mb", Direction: high}}, []string{"speed", "mb"}},
+		{[]metric.Objective{{Metric: "speed", Direction: high}, {Metric: "mb", Target: &target}}, []string{"mb", "speed"}},
+		{[]metric.Objective{{Metric: "speed", Direction: high}, {Metric: "mb", Direction: low}, {Metric: "loss", Direction: low}}, []string{"mb", "loss", "speed"}},
+	} {
+		src, _ := searched(t, formula{parse(t, mixed)}, metric.Goal{Objectives: c.objectives}, sample.Random{}, 5)
+		v := look(t, src)
+		var got []string
+		for _, column := range v.Goal.Axes {
+			got = append(got, v.Columns[column].Name)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("the axes of %v are %v, want %v", c.objectives, got, c.want)
+		}
+	}
+}
+
+// verified is a problem that measures fast designs again.
+type verified struct{ formula }
+
+func (verified) VerifyMetrics() []metric.Metric {
+	return []metric.Metric{{Name: "true_speed", Unit: "1/s", Direction: metric.Maximize}, {Name: "mb", Unit: "MB"}}
+}
+
+func (p verified) Verify(_ context.Context, d space.Design) (metric.Values, error) {
+	v := p.value(d)
+	if v["speed"] < 1 {
+		return nil, nil
+	}
+	return metric.Values{"true_speed": v["speed"] + 1, "mb": -1}, nil
+}
+
+// What is verified is a column, which has values where the front has them. A name that the
+// search measured stays that of what it measured.
+func TestVerifiedIsAColumn(t *testing.T) {
+	t.Parallel()
+	src, _ := searched(t, verified{formula{parse(t, mixed)}}, twoGoals, evolve.NSGA2{}, 200)
+	v := look(t, src)
+	c := columnOf(t, v, "true_speed")
+	if c.Part != "verified" || c.Unit != "1/s" || c.Better != "high" {
+		t.Errorf("the column is %+v", c)
+	}
+	xs, speed, some := numbers(t, v, c), numbers(t, v, columnOf(t, v, "speed")), false
+	for row, x := range xs {
+		known := slices.Contains(v.Front.Rows, row) && speed[row] >= 1
+		some = some || known
+		if known != !math.IsNaN(x) || known && x != speed[row]+1 {
+			t.Errorf("row %d has %v for the speed %v, on the front: %t", row, x, speed[row], slices.Contains(v.Front.Rows, row))
+		}
+	}
+	if !some {
+		t.Error("nothing was verified")
+	}
+	for row, x := range numbers(t, v, columnOf(t, v, "mb")) {
+		if x < 0 {
+			t.Errorf("row %d: mb is what was verified", row)
+		}
+	}
+}
+
 func TestArchiveIsTheSearchers(t *testing.T) {
 	t.Parallel()
 	goal := metric.Goal{Objectives: []metric.Objective{{Metric: "loss", Direction: metric.Minimize}}, Limits: twoGoals.Limits}

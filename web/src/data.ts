@@ -9,7 +9,7 @@ export type State = 'waiting' | 'running' | 'complete' | 'pruned' | 'infeasible'
 export interface Column {
   name: string
   static: string
-  part: 'record' | 'metric' | 'param'
+  part: 'record' | 'metric' | 'param' | 'verified'
   kind: 'number' | 'category' | 'text'
   unit: string
   doc?: string
@@ -164,7 +164,7 @@ export interface View {
     seconds: number
     budget: string
   }
-  goal: { objectives: Objective[]; limits: Limit[] }
+  goal: { objectives: Objective[]; axes: number[]; limits: Limit[] }
   trials: { total: number; rows: number; states: Partial<Record<State, number>>; note?: string }
   columns: Column[]
   tree: Node[]

@@ -21,7 +21,7 @@ import { Operators, Phases } from './operators'
 import { pairIds, Pairs } from './pairs'
 import { ParallelFigure } from './parallel'
 import { objectives } from './rows'
-import { FrontFigure } from './scatter'
+import { ComparisonFigure, FrontFigure } from './scatter'
 import { Slices } from './slices'
 import { brush, brushes, choices, clear, filtered, mask, picks, store, where } from './state'
 import { Summary } from './summary'
@@ -41,6 +41,7 @@ function Fronts() {
   return (
     <>
       <FrontFigure />
+      <ComparisonFigure />
       <HistoryFigure wide={many ? pairIds().length > 3 : !archive} />
       {many && <Pairs />}
       <ArchiveFigure />

@@ -9,13 +9,13 @@ import { AxisList, Canvas, columnsOf, Figure, Lazy } from './figure'
 import { cut } from './format'
 import { Cube } from './cube'
 import { dot, Marks, RowTip, Ticks } from './plot'
-import { kinds, numeric, objectives, scaled, span } from './rows'
+import { kinds, numeric, objectives, scaled, span, upright } from './rows'
 import { of, type Scale } from './scale'
 import { choices, choose, mask, store } from './state'
 import { css, rgb } from './theme'
 
 // pairIds are the columns of the matrix.
-export const pairIds = () => columnsOf('pairs.columns', objectives().slice(0, 5), numeric())
+export const pairIds = () => columnsOf('pairs.columns', upright(objectives().slice(0, 5)), numeric())
 
 export function Pairs() {
   const ids = pairIds()

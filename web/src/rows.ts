@@ -20,6 +20,20 @@ export const record = (name: string) => those((c) => c.part === 'record' && c.na
 // objectives are the columns of what counts.
 export const objectives = () => store.view.goal.objectives.map((o) => o.column).filter((id) => id >= 0)
 
+// upright orders objectives as axes: the first goes across.
+export const upright = (ids: number[]) => store.view.goal.axes.filter((id) => ids.includes(id))
+
+// compared are two columns on which references stand beside what was measured when the
+// search had ended: up goes the first metric of that, across its last in another unit, or
+// an objective.
+export function compared(): [across: number, up: number] | undefined {
+  const { columns, front } = store.view
+  const known = (id: number) => front.references?.some((r) => Number.isFinite(r.values[columns[id].name]))
+  const [up, ...rest] = those((c, id) => c.part === 'verified' && c.min !== undefined && known(id))
+  const across = rest.reverse().find((id) => columns[id].unit !== columns[up].unit) ?? upright(objectives()).find(known)
+  return up === undefined || across === undefined ? undefined : [across, up]
+}
+
 // limited are the columns that have a limit, without the objectives.
 export function limited(): number[] {
   const first = objectives()
@@ -29,9 +43,12 @@ export function limited(): number[] {
 // metrics are the columns to look at, objectives first.
 export const metrics = () => [...new Set([...objectives(), ...those((c) => c.part === 'metric' && c.kind === 'number')])]
 
+// measured says whether a column was measured, in the search or afterwards.
+const measured = (c: Column) => c.part === 'metric' || c.part === 'verified'
+
 // numeric lists the columns that can stand on an axis: metrics first.
 export const numeric = () =>
-  ['metric', 'param', 'record'].flatMap((part) => those((c) => c.part === part && c.kind === 'number' && c.min !== undefined))
+  ['metric', 'verified', 'param', 'record'].flatMap((part) => those((c) => c.part === part && c.kind === 'number' && c.min !== undefined))
 
 // matter gives the shares of columns for a target, or the largest for any.
 export function matter(target?: string): Map<number, number> {
@@ -114,7 +131,7 @@ const logs = new WeakMap<Loaded, Loaded>()
 // low end on a logarithmic scale.
 export function scaled(c: Loaded): Loaded {
   const crowd = (quantileOf(c, 0.5) - quantileOf(c, 0.01)) / (quantileOf(c, 0.99) - quantileOf(c, 0.01))
-  if (c.meta.log || c.meta.part !== 'metric' || !(c.meta.min! > 0 && crowd < 0.12)) return c
+  if (c.meta.log || !measured(c.meta) || !(c.meta.min! > 0 && crowd < 0.12)) return c
   let other = logs.get(c)
   if (!other) logs.set(c, (other = { ...c, meta: { ...c.meta, log: true } }))
   return other
@@ -128,7 +145,7 @@ export type Span = 'all' | 'most' | 'front'
 // much more than all.
 export function spans(c: Loaded): Partial<Record<Span, Range>> {
   const all = extent(c.meta)
-  if (c.meta.part !== 'metric') return { all }
+  if (!measured(c.meta)) return { all }
   // What people would use without a search is to be seen too.
   const known = (store.view.front.references ?? []).map((r) => r.values[c.meta.name]).filter(Number.isFinite)
   const widen = ([a, b]: Range): Range => [Math.min(a, ...known), Math.max(b, ...known)]
@@ -154,7 +171,7 @@ export function span(c: Loaded): Range | undefined {
 export function levels(c: Column): number[] | undefined {
   const most = 24
   const k = c.values?.length ?? 0
-  if (c.kind === 'text' || c.part === 'metric' || k > most) return undefined
+  if (c.kind === 'text' || measured(c) || k > most) return undefined
   if (c.kind === 'category') return c.values!.map((_, i) => i)
   if (k) return (c.values as number[]).slice().sort((a, b) => a - b)
   const low = (c.low ?? c.min)!

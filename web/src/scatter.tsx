@@ -7,7 +7,7 @@ import { number, plural } from './format'
 import { cast, clip, Dots, dotSize, drawFront, finder, frame, margin, spot, type Cloud, type Frame } from './cloud'
 import { colouring, palette, Ramp, type Colouring } from './colouring'
 import { Plot } from './plot'
-import { chosen, kinds, label, numeric, objectives, roles, scaled, spans, those, type Span } from './rows'
+import { chosen, compared, kinds, label, numeric, objectives, roles, scaled, spans, those, upright, type Span } from './rows'
 import { clamp, of, room, type Range, type Scale } from './scale'
 import { choices, choose, mask, store } from './state'
 import { css, rgb } from './theme'
@@ -180,47 +180,71 @@ function Legend({ c, kind, known }: { c: Cloud; kind: Uint8Array; known: boolean
   )
 }
 
-// FrontFigure shows the trade-off between two columns: the first two objectives
-// unless others are chosen.
+// FrontFigure shows the trade-off between two columns: the first two objectives, what
+// is maximized going up, unless others are chosen.
 export function FrontFigure() {
   const axes = numeric()
   const measured = objectives().filter((id) => axes.includes(id))
   const single = measured.length < 2
-  const ix = chosen(choices.value['front.x'], axes, single ? 0 : measured[0])
-  const iy = chosen(choices.value['front.y'], axes, single ? measured[0] : measured[1])
+  const [across, up] = single ? [0, measured[0]] : upright(measured.slice(0, 2))
+  return (
+    <TradeOff
+      id="front"
+      title={single ? 'Every trial' : 'The front'}
+      absent={!measured.length && 'No trial has a value of the objectives yet.'}
+      across={across}
+      up={up}
+      tip={measured}
+    />
+  )
+}
+
+// ComparisonFigure shows what was measured of the front when the search had ended,
+// beside the references.
+export function ComparisonFigure() {
+  const pair = compared()
+  return pair && <TradeOff id="compared" title="Beside what people would use" across={pair[0]} up={pair[1]} tip={[]} />
+}
+
+function TradeOff(p: { id: string; title: string; absent?: string | false; across: number; up: number; tip: number[] }) {
+  const { id, across, up } = p
+  const axes = numeric()
+  const [x0, y0] = ['x', 'y'].map((of) => chosen(choices.value[`${id}.${of}`], axes))
+  const ix = x0 >= 0 ? x0 : y0 === across ? up : across
+  const iy = y0 >= 0 ? y0 : x0 === up ? across : up
   const colours = those((c) => (c.kind === 'number' ? c.min !== undefined : c.kind === 'category' && c.values!.length > 1 && c.values!.length <= palette))
-  const iz = chosen(choices.value['front.colour'], colours)
-  const [x, y] = (measured.length && kinds() && store.all([ix, iy])?.map(scaled)) || []
+  const iz = chosen(choices.value[`${id}.colour`], colours)
+  const [x, y] = (!p.absent && kinds() && store.all([ix, iy])?.map(scaled)) || []
   const z = store.column(iz)
   const by = useMemo(() => z && colouring(z), [z])
   const [sx, sy] = [x && spans(x), y && spans(y)]
   const offered = (['most', 'all', 'front'] as const).filter((s) => sx?.[s] || sy?.[s])
-  const wanted = choices.value['front.span'] as Span
+  const wanted = choices.value[`${id}.span`] as Span
   const show = offered.includes(wanted) ? wanted : offered[0]
   return (
     <Figure
-      id="front"
-      title={single ? 'Every trial' : 'The front'}
+      id={id}
+      title={p.title}
       wide
-      absent={!measured.length && 'No trial has a value of the objectives yet.'}
+      absent={p.absent}
       tools={
         <>
-          <ColumnChoice label="x" of="front.x" id={ix} ids={axes} />
-          <ColumnChoice label="y" of="front.y" id={iy} ids={axes} />
-          <ColumnChoice label="colour" of="front.colour" id={iz} ids={colours} none="none" />
+          <ColumnChoice label="x" of={`${id}.x`} id={ix} ids={axes} />
+          <ColumnChoice label="y" of={`${id}.y`} id={iy} ids={axes} />
+          <ColumnChoice label="colour" of={`${id}.colour`} id={iz} ids={colours} none="none" />
           {offered.length > 1 && (
             <Choice
               label="show"
               value={show}
               options={offered.map((s) => [s, { most: 'most values', all: 'all values', front: 'around the front' }[s]])}
-              on={(v) => choose('front.span', v)}
+              on={(v) => choose(`${id}.span`, v)}
             />
           )}
         </>
       }
     >
       <Lazy height={480}>
-        {(width) => x && y && <Scatter x={x} y={y} xSpan={sx?.[show]} ySpan={sy?.[show]} by={by} ids={measured} width={width} />}
+        {(width) => x && y && <Scatter x={x} y={y} xSpan={sx?.[show]} ySpan={sy?.[show]} by={by} ids={p.tip} width={width} />}
       </Lazy>
     </Figure>
   )

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -61,15 +62,30 @@ func TestConv(t *testing.T) {
 
 func checkConv(t rapid.TB, o Conv, r *rand.Rand) {
 	x, w, dy := random(r, o.N*o.H*o.W*o.C), random(r, o.R*o.S*o.C/o.Groups*o.K), random(r, o.N*o.OutH*o.OutW*o.K)
-	y, dx, dw := make([]float64, len(dy)), make([]float64, len(x)), make([]float64, len(w))
+	y, dx, dw := newSums(len(dy)), newSums(len(x)), newSums(len(w))
 	o.each(func(i, j, k int) {
-		y[i] += float64(x[j]) * float64(w[k])
-		dx[j] += float64(dy[i]) * float64(w[k])
-		dw[k] += float64(dy[i]) * float64(x[j])
+		y.add(i, float64(x[j])*float64(w[k]))
+		dx.add(j, float64(dy[i])*float64(w[k]))
+		dw.add(k, float64(dy[i])*float64(x[j]))
 	})
-	near(t, "forward", alike(t, len(y), func(p *Pool, to []float32) { o.Forward(p, to, x, w) }), y, 1e-5)
-	near(t, "by the input", alike(t, len(dx), func(p *Pool, to []float32) { o.BackwardInput(p, to, dy, w) }), dx, 1e-5)
-	near(t, "by the weight", alike(t, len(dw), func(p *Pool, to []float32) { o.BackwardWeight(p, to, x, dy) }), dw, 1e-5)
+	y.check(t, "forward", alike(t, len(dy), func(p *Pool, to []float32) { o.Forward(p, to, x, w) }))
+	dx.check(t, "by the input", alike(t, len(x), func(p *Pool, to []float32) { o.BackwardInput(p, to, dy, w) }))
+	dw.check(t, "by the weight", alike(t, len(w), func(p *Pool, to []float32) { o.BackwardWeight(p, to, x, dy) }))
+}
+
+// exactSums are sums of terms, and of their sizes.
+type exactSums struct{ sums, sizes []float64 }
+
+func newSums(n int) exactSums { return exactSums{make([]float64, n), make([]float64, n)} }
+
+func (s exactSums) add(i int, v float64) {
+	s.sums[i] += v
+	s.sizes[i] += math.Abs(v)
+}
+
+func (s exactSums) check(t rapid.TB, what string, got []float32) {
+	t.Helper()
+	within(t, what, got, s.sums, s.sizes, summing)
 }
 
 // TestConvBlocks has images and kernels that are cut into blocks.
@@ -101,11 +117,11 @@ func TestWindow(t *testing.T) {
 			for i := range x { // with equal ones
 				x[i] = float32(int(2 * x[i]))
 			}
-			largest, sum := make([]float64, len(dy)), make([]float64, len(dy))
-			byMax, bySum := make([]float64, len(x)), make([]float64, len(x))
+			largest := make([]float32, len(dy))
+			sum, byMax, bySum := newSums(len(dy)), newSums(len(x)), newSums(len(x))
 			for i := range dy {
 				n, p, q, c := i/(o.OutH*o.OutW*o.C), i/(o.OutW*o.C)%o.OutH, i/o.C%o.OutW, i%o.C
-				largest[i] = float64(negInf)
+				largest[i] = negInf
 				at := -1
 				for r := range o.R {
 					for s := range o.S {
@@ -114,21 +130,21 @@ func TestWindow(t *testing.T) {
 							continue
 						}
 						j := ((n*o.H+h)*o.W+w)*o.C + c
-						sum[i] += float64(x[j])
-						bySum[j] += float64(dy[i])
-						if at < 0 || float64(x[j]) > largest[i] {
-							at, largest[i] = j, float64(x[j])
+						sum.add(i, float64(x[j]))
+						bySum.add(j, float64(dy[i]))
+						if at < 0 || x[j] > largest[i] {
+							at, largest[i] = j, x[j]
 						}
 					}
 				}
 				if at >= 0 {
-					byMax[at] += float64(dy[i])
+					byMax.add(at, float64(dy[i]))
 				}
 			}
-			near(t, "max", alike(t, len(dy), func(p *Pool, to []float32) { o.MaxForward(p, to, x) }), largest, 0)
-			near(t, "sum", alike(t, len(dy), func(p *Pool, to []float32) { o.SumForward(p, to, x) }), sum, 1e-6)
-			near(t, "max backward", alike(t, len(x), func(p *Pool, to []float32) { o.MaxBackward(p, to, dy, x) }), byMax, 1e-6)
-			near(t, "sum backward", alike(t, len(x), func(p *Pool, to []float32) { o.SumBackward(p, to, dy) }), bySum, 1e-6)
+			equal(t, "max", alike(t, len(dy), func(p *Pool, to []float32) { o.MaxForward(p, to, x) }), largest)
+			sum.check(t, "sum", alike(t, len(dy), func(p *Pool, to []float32) { o.SumForward(p, to, x) }))
+			byMax.check(t, "max backward", alike(t, len(x), func(p *Pool, to []float32) { o.MaxBackward(p, to, dy, x) }))
+			bySum.check(t, "sum backward", alike(t, len(x), func(p *Pool, to []float32) { o.SumBackward(p, to, dy) }))
 		})
 	})
 }

@@ -51,30 +51,38 @@ func differ(a, b []float32) int {
 	return -1
 }
 
-// near reports numbers that differ by more than a tolerance relative to the largest
-// that is wanted, at least 1.
-func near(t rapid.TB, what string, got []float32, want []float64, tolerance float64) {
-	t.Helper()
-	nearer(t, what, got, want, tolerance, 1)
-}
+// rounding is by how much a result of one operation may be off, relative to it.
+const rounding = 1. / (1 << 24)
 
-// nearer is near for what is made of numbers as large as terms.
-func nearer(t rapid.TB, what string, got []float32, want []float64, tolerance, terms float64) {
+// summing is how many roundings of the sum of their sizes a sum of terms of random signs
+// may be off. Up to nine terms cannot be off by more (Higham 2002, section 4.2). After k of
+// n terms of size s the sum is about s·√k, and each addition is off by at most a rounding of
+// that, half of it as a rule and to either side: together about s·n/3 roundings, a third to
+// a half of one of the sum of sizes, whatever n is. Eight are sixteen standard deviations.
+const summing = 8
+
+// summingUp is the same for n terms of one sign, whose sums grow like k: √n/4 roundings are
+// the standard deviation (Higham and Mary 2019).
+func summingUp(n int) float64 { return min(float64(n), 2*math.Sqrt(float64(n))) }
+
+// within reports numbers that are further from what is wanted than so many roundings of
+// sizes: of the sum of the sizes of the terms that a number is the sum of.
+func within(t rapid.TB, what string, got []float32, want, sizes []float64, roundings float64) {
 	t.Helper()
-	scale := terms
-	for _, v := range want {
-		if !math.IsInf(v, 0) && !math.IsNaN(v) {
-			scale = max(scale, math.Abs(v))
+	for i, v := range want {
+		// the last is what underflows may lose
+		if g := float64(got[i]); g != v && !(math.Abs(g-v) <= roundings*rounding*sizes[i]+1e-37) {
+			t.Fatalf("%s: number %d of %d is %g, want %g, which terms of sizes that sum up to %g make: off by %.1f roundings of that, want at most %g",
+				what, i, len(want), g, v, sizes[i], math.Abs(g-v)/(rounding*sizes[i]), roundings)
 		}
 	}
-	for i, v := range want {
-		g := float64(got[i])
-		if math.IsNaN(v) && math.IsNaN(g) || v == g {
-			continue
-		}
-		if !(math.Abs(g-v) <= tolerance*scale) {
-			t.Fatalf("%s: number %d of %d is %g, want %g", what, i, len(want), g, v)
-		}
+}
+
+// equal reports numbers that differ in a bit.
+func equal(t rapid.TB, what string, got, want []float32) {
+	t.Helper()
+	if i := differ(got, want); i >= 0 {
+		t.Fatalf("%s: number %d of %d is %g, want %g", what, i, len(want), got[i], want[i])
 	}
 }
 
@@ -118,13 +126,14 @@ func TestLongMatMul(t *testing.T) {
 func checkMatMul(t rapid.TB, r *rand.Rand, m, n, k int, transA, transB, add bool) {
 	a, b := random(r, m*k), random(r, k*n)
 	got := alike(t, m*n, func(p *Pool, c []float32) { MatMul(p, c, m, n, k, a, transA, b, transB, add) })
-	want := make([]float64, m*n)
+	want, sizes := make([]float64, m*n), make([]float64, m*n)
 	for i := range m {
 		for j := range n {
 			var s float64
 			if add {
 				s = float64((i*n+j)%7) - 3
 			}
+			size := math.Abs(s)
 			for l := range k {
 				x, y := i*k+l, l*n+j
 				if transA {
@@ -133,12 +142,13 @@ func checkMatMul(t rapid.TB, r *rand.Rand, m, n, k int, transA, transB, add bool
 				if transB {
 					y = j*k + l
 				}
-				s += float64(a[x]) * float64(b[y])
+				v := float64(a[x]) * float64(b[y])
+				s, size = s+v, size+math.Abs(v)
 			}
-			want[i*n+j] = s
+			want[i*n+j], sizes[i*n+j] = s, size
 		}
 	}
-	near(t, fmt.Sprintf("%d×%d×%d", m, n, k), got, want, 1e-5)
+	within(t, fmt.Sprintf("%d×%d×%d", m, n, k), got, want, sizes, summing)
 }
 
 func TestBatch(t *testing.T) {

@@ -212,7 +212,7 @@ func (w *walk) attend(x neural.Value) {
 	each := w.of(1, 2)
 	d, e := w.of(1, 2, 3), w.of(1, 2)
 	from := w.like(x, func(t neural.Shape) bool { return t.Axes() == 2 })
-	o := neural.Attention{Heads: keyHeads * each, KeyHeads: keyHeads, Type: neural.AttentionKind(w.IntN(3))}
+	o := neural.Attention{Heads: keyHeads * each, KeyHeads: keyHeads, Type: neural.AttentionKind(w.IntN(5))}
 	o.Causal = w.coin() && w.b.Shape(from)[0] == w.b.Shape(x)[0]
 	q := w.b.Add(neural.Linear{Out: keyHeads * each * d, Bias: true}, x)
 	k := w.b.Add(neural.Linear{Out: keyHeads * d}, from)

@@ -8,7 +8,17 @@ import (
 	"runtime"
 )
 
-var errNotHere = fmt.Errorf("ONNX Runtime cannot be loaded by this program (%w): it was built for %s/%s or with the tag noonnxruntime; Linux, macOS and Windows on amd64 and arm64 can", errors.ErrUnsupported, runtime.GOOS, runtime.GOARCH)
+var errNotHere = fmt.Errorf("ONNX Runtime cannot be loaded by this program (%w): %s", errors.ErrUnsupported, why())
+
+// why is the reason.
+func why() string {
+	switch on := runtime.GOOS + "/" + runtime.GOARCH; on {
+	case "linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64":
+		return "it was built with the tag noonnxruntime, want one without"
+	default:
+		return fmt.Sprintf("found %s, want Linux, macOS or Windows on amd64 or arm64", on)
+	}
+}
 
 // A Runtime is ONNX Runtime in this process. There is none in this build.
 type Runtime struct{}

@@ -1,8 +1,11 @@
 package engine_test
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 	"github.com/daedalus-search/daedalus/neural"
 	"github.com/daedalus-search/daedalus/neural/nets"
 	"github.com/daedalus-search/daedalus/neural/train/engine"
+	"github.com/daedalus-search/daedalus/neural/train/internal/cpu"
 )
 
 // measured reports the least processor time of an iteration.
@@ -65,7 +69,23 @@ func benchmarked() map[string]*neural.Graph {
 		"depthwise":   plainCNN(true),
 		"transformer": must(nets.Transformer{Image: neural.Shape{64, 8, 4}, Patch: 1, Dim: 64, Classes: 10, Layers: []nets.TransformerLayer{{Heads: 4, Hidden: 256}}}.Graph()),
 		"mobile":      must(edge(5, 4, 3).Graph()),
+		"vision":      vision(),
 	}
+}
+
+// vision is the largest network that examples/edge-vision.yaml searches among.
+func vision() *neural.Graph {
+	stage := func(kind string, stride int, depth, kernels []int, widths ...int) nets.MobileStage {
+		return nets.MobileStage{Kinds: []string{kind}, Widths: widths, Depth: depth, Kernels: kernels, PlainKernels: []int{3}, Expand: []float64{1, 2}, Stride: stride}
+	}
+	f := must(nets.MobileSpace{
+		Stem: []int{16, 24}, Reduce: []string{"pool"}, Places: []string{"flatten"}, Mix: []int{0},
+		Stages: []nets.MobileStage{
+			stage("plain", 1, []int{0, 1}, []int{3}, 16, 24, 32), stage("fused", 2, []int{1, 2}, []int{3, 5}, 16, 24, 32, 48),
+			stage("fused", 2, []int{1, 2}, []int{3}, 32, 48, 64, 96),
+		},
+	}.New())
+	return must(f.Graph(f.Largest()))
 }
 
 // edge is a network like those of the vision example: MobileNetV3 on 28×28.
@@ -76,10 +96,10 @@ func edge(kernel int, expand float64, depth int) nets.Mobile {
 }
 
 // BenchmarkStep is a step of training, gradient and update, of 64 examples with one
-// thread. Run with GOMAXPROCS=1.
+// thread. Run with GOMAXPROCS=1. With -v it prints where the time goes on cpu.
 func BenchmarkStep(b *testing.B) {
 	for _, backend := range backends {
-		for _, name := range []string{"mlp", "cnn", "depthwise", "transformer", "mobile"} {
+		for _, name := range []string{"mlp", "cnn", "depthwise", "transformer", "mobile", "vision"} {
 			b.Run(backend+"/"+name, func(b *testing.B) {
 				d := open(b, config(backend))
 				g := benchmarked()[name]
@@ -89,12 +109,42 @@ func BenchmarkStep(b *testing.B) {
 				sum := must(p.NewGradient())
 				opt := must(p.NewOptimizer(engine.Optimizer{Kind: engine.AdamW}))
 				batch := examples(g, 64)
-				measured(b, func() {
+				step := func() {
 					must(n.Gradient(batch, engine.Loss{}, engine.Noise{}, sum))
 					must(p.Step(opt, sum, 1e-3))
-				})
+				}
+				measured(b, step)
+				if own, ok := d.CPU(); ok && testing.Verbose() {
+					profile(b, own, step)
+				}
 			})
 		}
+	}
+}
+
+// profile prints the operations of a step that take longest, each by the least of many
+// steps, as the machine is busy.
+func profile(b *testing.B, own *cpu.Backend, step func()) {
+	const steps, longest = 40, 20
+	least := map[string]cpu.ProfileEntry{}
+	for range steps {
+		own.Profile(true)
+		step()
+		own.Profile(false)
+		for _, e := range own.ProfileTable() {
+			if l, ok := least[e.Op]; !ok || e.Time < l.Time {
+				least[e.Op] = e
+			}
+		}
+	}
+	all, sum := slices.Collect(maps.Values(least)), 0.
+	for _, e := range all {
+		sum += e.Time.Seconds() * 1e3
+	}
+	slices.SortFunc(all, func(x, y cpu.ProfileEntry) int { return cmp.Or(cmp.Compare(y.Time, x.Time), cmp.Compare(x.Op, y.Op)) })
+	b.Logf("%8.3f ms in all", sum)
+	for _, e := range all[:min(longest, len(all))] {
+		b.Logf("%8.3f ms %4.1f %% %4d× %s", e.Time.Seconds()*1e3, e.Time.Seconds()*1e5/sum, e.Calls, e.Op)
 	}
 }
 

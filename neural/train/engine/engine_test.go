@@ -134,6 +134,10 @@ var operators = []struct {
 	{"attention elu", neural.Attention{Heads: 4, KeyHeads: 2, Type: neural.LinearELU}, []neural.Shape{{3, 8}, {5, 4}, {5, 6}}},
 	{"attention elu causal", neural.Attention{Heads: 2, Type: neural.LinearELU, Causal: true}, []neural.Shape{{4, 4}, {4, 4}, {4, 6}}},
 	{"attention relu", neural.Attention{Type: neural.LinearReLU}, []neural.Shape{{3, 4}, {5, 4}, {5, 6}}},
+	{"attention cosformer elu", neural.Attention{Heads: 2, Type: neural.CosformerELU}, []neural.Shape{{3, 4}, {5, 4}, {5, 6}}},
+	{"attention cosformer relu causal", neural.Attention{Heads: 4, KeyHeads: 2, Type: neural.CosformerReLU, Causal: true}, []neural.Shape{{4, 8}, {4, 4}, {4, 6}}},
+	{"attention relu causal, two blocks", neural.Attention{Heads: 2, KeyHeads: 1, Type: neural.LinearReLU, Causal: true}, []neural.Shape{{65, 4}, {65, 2}, {65, 3}}},
+	{"attention cosformer elu causal, three blocks", neural.Attention{Heads: 2, Type: neural.CosformerELU, Causal: true}, []neural.Shape{{130, 2}, {130, 2}, {130, 2}}},
 	{"position", neural.Position{}, []neural.Shape{{3, 4}}},
 	{"class token", neural.ClassToken{Count: 2}, []neural.Shape{{3, 4}}},
 }

@@ -1,5 +1,13 @@
 package engine
 
+import "github.com/daedalus-search/daedalus/neural/train/internal/cpu"
+
+// CPU returns the backend of a device, if it is ours.
+func (d *Device) CPU() (*cpu.Backend, bool) {
+	b, ok := d.b.(*cpu.Backend)
+	return b, ok
+}
+
 // OnDevice makes a device add gradients by computations, as where memory is not
 // shared.
 func (d *Device) OnDevice() { d.shared = false }

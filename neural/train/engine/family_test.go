@@ -121,12 +121,15 @@ func near(a, b, tolerance float64) bool { return math.Abs(a-b) <= tolerance*max(
 // A smaller network of a family computes and learns as one of its own would with the
 // slices of the weights, and leaves everything else alone.
 func TestSlices(t *testing.T) {
+	narrow := transformer(2, 2, 8, neural.CosformerReLU) // layers are normalised over its features alone
+	narrow.Dim = 6
 	for name, c := range map[string][2]interface {
 		Graph() (*neural.Graph, error)
 	}{
 		"mobile":         {mobile(12, 7, 4, 2), mobile(12, 3, 2, 1)},
 		"mobile kernels": {mobile(12, 5, 3, 2), mobile(12, 3, 3, 2)},
 		"transformer":    {transformer(3, 4, 16, neural.SoftmaxAttention), transformer(2, 2, 8, neural.LinearELU)},
+		"narrow":         {transformer(3, 4, 16, neural.SoftmaxAttention), narrow},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onEach(t, func(t *testing.T, d *engine.Device) {

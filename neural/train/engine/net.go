@@ -307,7 +307,7 @@ func (p *plan) compile(d *Device, v variant) (*program, error) {
 			matrices = append(matrices, learned(k))
 		}
 		if matrices != nil {
-			nd.weight[0] = w.shrink(nd.weight[0], matrices)
+			nd.weight[0] = w.shrink(nd.weight[0], matrices, p.g.Weights(i)[0].Shape[2])
 		}
 		var err error
 		switch o := n.Op.(type) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 
 	"github.com/daedalus-search/daedalus/neural"
@@ -327,6 +328,10 @@ func (w *writer) normalise(x, scale, shift, mean, variance *tensor) *tensor {
 	return w.add(w.mul(x, w.lastAxis(a, len(x.dims))), w.lastAxis(b, len(x.dims)))
 }
 
+// linearRows is the most tokens of which causal linear attention multiplies all queries with
+// all keys.
+const linearRows = 64
+
 // attention mixes tokens. Queries of all heads that share keys go together, as one
 // axis.
 func (w *writer) attention(o neural.Attention, n node) *tensor {
@@ -335,54 +340,101 @@ func (w *writer) attention(o neural.Attention, n node) *tensor {
 	q := w.reshape(n.in[0], batch, queries, keyHeads, share, d)
 	k := w.reshape(n.in[1], batch, keys, keyHeads, d)
 	v := w.reshape(n.in[2], batch, keys, keyHeads, e)
-	switch o.Type {
-	case neural.SoftmaxAttention:
-		q = w.scale(q, 1/math.Sqrt(float64(d)))
-	case neural.LinearELU:
-		q, k = w.eluPlus1(q), w.eluPlus1(k)
-	case neural.LinearReLU:
-		q, _ = w.activation(neural.ReLU, q)
-		k, _ = w.activation(neural.ReLU, k)
+	if o.Type.Linear() {
+		q, k = w.positive(o.Type, q), w.positive(o.Type, k)
+		if o.Type.Reweights() {
+			cos, sin := o.Places(queries, keys)
+			q, k = w.places(q, cos, sin), w.places(k, cos, sin)
+		}
+		if o.Causal {
+			return w.causal(q, k, v)
+		}
 	}
 	var y *tensor // batch×key heads×queries×share×e
-	if o.Type != neural.SoftmaxAttention && !o.Causal {
+	if o.Type.Linear() {
 		all := w.dot(k, []int{1}, []int{0, 2}, v, []int{1}, []int{0, 2}) // batch×key heads×d×e
 		y = w.dot(q, []int{4}, []int{0, 2}, all, []int{2}, []int{0, 1})
 		total := w.dot(q, []int{4}, []int{0, 2}, w.sum(k, 1), []int{2}, []int{0, 1})
 		total = w.reshape(w.shift(total, neural.AttentionEpsilon), batch, keyHeads, queries, share, 1)
 		y = w.div(y, total)
 	} else {
+		q = w.scale(q, 1/math.Sqrt(float64(d)))
 		at := w.dot(q, []int{4}, []int{0, 2}, k, []int{3}, []int{0, 2}) // batch×key heads×queries×share×keys
-		switch {
-		case o.Type == neural.SoftmaxAttention && o.Causal:
-			at = w.softmax(w.add(at, w.future(queries, 0, -1e30)))
-		case o.Type == neural.SoftmaxAttention:
-			at = w.softmax(at)
-		default: // all products, for a running sum would keep one for each token
-			at = w.mul(at, w.future(queries, 1, 0))
-			at = w.div(at, w.shift(w.sumLast(at), neural.AttentionEpsilon))
+		if o.Causal {
+			at = w.add(at, w.triangle(0, queries, 0, -1e30, 1, 1, queries, 1, queries))
 		}
-		y = w.dot(at, []int{4}, []int{0, 1}, v, []int{1}, []int{0, 2})
+		y = w.dot(w.softmax(at), []int{4}, []int{0, 1}, v, []int{1}, []int{0, 2})
 	}
 	return w.reshape(w.transpose(y, 0, 2, 1, 3, 4), batch, queries, heads*e)
 }
 
-func (w *writer) eluPlus1(x *tensor) *tensor {
-	y, _ := w.activation(neural.ELU, x)
-	return w.shift(y, 1)
+// causal is linear attention of tokens up to each one's own: in a block of tokens by all
+// products of queries and keys, and from the blocks before it by their sums of keys times
+// values. So its cost grows as the number of tokens.
+func (w *writer) causal(q, k, v *tensor) *tensor {
+	batch, n, heads, share, e := q.dims[0], q.dims[1], q.dims[2], q.dims[3], v.last()
+	blocks := (n + linearRows - 1) / linearRows
+	size := (n + blocks - 1) / blocks
+	cut := func(x *tensor) *tensor { // tokens of zeros at the end change nothing before them
+		pads := make([]compute.PadAxis, len(x.dims))
+		pads[1].End = blocks*size - n
+		return w.reshape(w.pad(x, 0, pads), append([]int{batch, blocks, size}, x.dims[2:]...)...)
+	}
+	q, k, v = cut(q), cut(k), cut(v)
+	in, of := []int{0, 1, 3}, []int{0, 1, 2} // axes of batch, block and head in what was cut, and in products
+	at := w.dot(q, []int{5}, in, k, []int{4}, in)
+	at = w.mul(at, w.triangle(0, size, 1, 0, 1, 1, 1, size, 1, size))
+	y, total := w.dot(at, []int{5}, of, v, []int{2}, in), w.sumLast(at) // batch×blocks×heads×size×share×e, and 1
+	if blocks > 1 {
+		before := func(x *tensor) *tensor { // sums over the blocks before each
+			order := count(0, len(x.dims))
+			order[0], order[1] = 1, 0
+			return w.transpose(w.dot(w.triangle(1, blocks, 1, 0, blocks, blocks), []int{1}, nil, x, []int{1}, nil), order...)
+		}
+		y = w.add(y, w.dot(q, []int{5}, in, before(w.dot(k, []int{2}, in, v, []int{2}, in)), []int{3}, of))
+		total = w.add(total, w.reshape(w.dot(q, []int{5}, in, before(w.sum(k, 2)), []int{3}, of), total.dims...))
+	}
+	y = w.div(y, w.shift(total, neural.AttentionEpsilon))
+	return w.part(w.reshape(w.transpose(y, 0, 1, 3, 2, 4, 5), batch, blocks*size, heads*share*e), 1, 0, n)
 }
 
-// future is a number for keys up to the query's place, and another for later ones.
-func (w *writer) future(n int, seen, later float32) *tensor {
+// positive is φ of linear attention.
+func (w *writer) positive(kind neural.AttentionKind, x *tensor) *tensor {
+	if !kind.ELU() {
+		x, _ = w.activation(neural.ReLU, x)
+		return x
+	}
+	var below *tensor // the slope, which is 1 from 0 on
+	return w.custom(func() *tensor {
+		below = w.exp(w.binary(w.f.Min, x, w.scalar(0)))
+		return w.add(w.relu(x), below)
+	}, func(d *tensor) { w.receive(x, w.mul(d, below)) }, x)
+}
+
+// places multiplies the features of the tokens, the second axis, by cosines, and beside
+// them by sines.
+func (w *writer) places(x *tensor, cos, sin []float32) *tensor {
+	dims := make([]int, len(x.dims))
+	for i := range dims {
+		dims[i] = 1
+	}
+	n := x.dims[1]
+	dims[1] = n
+	return w.concat(len(dims)-1, w.mul(x, w.constant(cos[:n], dims...)), w.mul(x, w.constant(sin[:n], dims...)))
+}
+
+// triangle is n×n numbers: one where the column is at least so many places before the row,
+// and another elsewhere.
+func (w *writer) triangle(back, n int, before, after float32, dims ...int) *tensor {
 	m := make([]float32, 0, n*n)
 	for i := range n {
 		for j := range n {
-			if j <= i {
-				m = append(m, seen)
+			if j <= i-back {
+				m = append(m, before)
 			} else {
-				m = append(m, later)
+				m = append(m, after)
 			}
 		}
 	}
-	return w.constant(m, 1, 1, n, 1, n)
+	return w.constant(m, dims...)
 }

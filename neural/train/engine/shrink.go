@@ -20,7 +20,7 @@ func shrinkName(node string, kernel int) string {
 // NODE/5to3 of 9×9. They begin as identities, which is the plain centre. Put them among
 // the weights of a largest network, and [Device.Params] learns them: networks with
 // smaller kernels are then computed through them, and [Net.Weights] has the kernels that
-// come out.
+// come out. A kernel of 1 is the centre of that of 3: its matrix would be one number.
 func KernelTransforms(g *neural.Graph) neural.Weights {
 	w := neural.Weights{}
 	for i, n := range g.Nodes() {
@@ -46,7 +46,7 @@ func (l *layout) addShrinks(g *neural.Graph, w neural.Weights) error {
 		if _, ok := n.Op.(neural.Conv); !ok {
 			continue
 		}
-		for k := g.Weights(i)[0].Shape[2]; k > 2; k -= 2 {
+		for k := g.Weights(i)[0].Shape[2]; k > 3; k -= 2 {
 			name := shrinkName(n.Name, k)
 			v, ok := w[name]
 			if !ok {
@@ -79,7 +79,7 @@ func (p *plan) shrinks(node string, b *box) (uses []int, err error) {
 	if b.whole[1] != large || b.dims[1] != small {
 		return nil, fmt.Errorf("node %q: found a kernel of %d×%d in one of %d×%d, want squares for a kernel transformation", node, small, b.dims[1], large, b.whole[1])
 	}
-	for k := large; k > small; k -= 2 {
+	for k := large; k > max(small, 3); k -= 2 {
 		name := shrinkName(node, k)
 		i, ok := p.l.index[name]
 		if !ok {
@@ -96,34 +96,44 @@ func (p *plan) shrinks(node string, b *box) (uses []int, err error) {
 }
 
 // shrink makes a kernel smaller: at each step the centre, as a column for each
-// channel, times the matrix.
-func (w *writer) shrink(kernel *tensor, matrices []*tensor) *tensor {
+// channel, times the matrix; and what is smaller than that is the plain centre.
+func (w *writer) shrink(kernel *tensor, matrices []*tensor, side int) *tensor {
 	for _, m := range matrices {
 		h, in, out := kernel.dims[0]-2, kernel.dims[2], kernel.dims[3]
 		centre := w.slice(kernel, []int{1, 1, 0, 0}, []int{h + 1, h + 1, in, out}, nil)
 		y := w.dot(m, []int{1}, nil, w.reshape(centre, h*h, in*out), []int{0}, nil)
 		kernel = w.reshape(y, h, h, in, out)
 	}
+	if at := (kernel.dims[0] - side) / 2; at > 0 {
+		kernel = w.slice(kernel, []int{at, at, 0, 0}, []int{at + side, at + side, kernel.dims[2], kernel.dims[3]}, nil)
+	}
 	return kernel
 }
 
 // shrinkHost does so with numbers, for the kernel of a network that is exported.
-func shrinkHost(kernel []float32, side int, matrices [][]float32) []float32 {
+func shrinkHost(kernel []float32, large, side int, matrices [][]float32) []float32 {
 	for _, m := range matrices {
-		h := side - 2
-		channels := len(kernel) / (side * side)
+		h := large - 2
+		channels := len(kernel) / (large * large)
 		y := make([]float32, h*h*channels)
 		for j := range h * h {
 			for c := range channels {
 				sum := 0.0
 				for i := range h * h {
-					at := (i/h+1)*side + i%h + 1
+					at := (i/h+1)*large + i%h + 1
 					sum += float64(float64(m[j*h*h+i]) * float64(kernel[at*channels+c]))
 				}
 				y[j*channels+c] = float32(sum)
 			}
 		}
-		kernel, side = y, h
+		kernel, large = y, h
 	}
-	return kernel
+	if large == side {
+		return kernel
+	}
+	channels := len(kernel) / (large * large)
+	centre := box{at: []int{(large - side) / 2, (large - side) / 2, 0}, dims: []int{side, side, channels}, whole: []int{large, large, channels}}
+	y := make([]float32, side*side*channels)
+	centre.rows(func(from, to, n int) { copy(y[to:][:n], kernel[from:]) })
+	return y
 }

@@ -24,8 +24,8 @@ func depthwise(t *testing.T, kernel int) *neural.Graph {
 	return g
 }
 
-// Matrices that are identities are the plain centre; other ones are learned, and a
-// network's own weights are what comes out.
+// Matrices that are identities are the plain centre, which a kernel of 1 always is; other
+// ones are learned, and a network's own weights are what comes out.
 func TestKernelTransforms(t *testing.T) {
 	onEach(t, func(t *testing.T, d *engine.Device) {
 		large := depthwise(t, 7)
@@ -34,7 +34,7 @@ func TestKernelTransforms(t *testing.T) {
 			t.Fatalf("matrices of %v", sortedNames(matrices))
 		}
 		r := rng.New(1, "shrink", 0)
-		for _, kernel := range []int{3, 5, 7} {
+		for _, kernel := range []int{1, 3, 5, 7} {
 			small := depthwise(t, kernel)
 			p := random(r, small, 3, false)
 			w := large.Initial(r)
@@ -127,6 +127,9 @@ func shrunk(w neural.Weights, kernel int) []float32 {
 	for side := 7; side > kernel; side -= 2 {
 		h := side - 2
 		m := w[map[int]string{7: "dw/7to5", 5: "dw/5to3"}[side]]
+		if side == 3 {
+			m = []float32{1}
+		}
 		y := make([]float32, 2*h*h)
 		for c := range 2 {
 			for j := range h * h {

@@ -217,7 +217,7 @@ func (n *Net) Weights() (neural.Weights, error) {
 					return err
 				}
 				_, conv := node.Op.(neural.Conv)
-				if conv && j == 0 {
+				if p.matrices[i] != nil && j == 0 {
 					var matrices [][]float32
 					for _, m := range p.matrices[i] {
 						x, err := n.part(m)
@@ -226,7 +226,7 @@ func (n *Net) Weights() (neural.Weights, error) {
 						}
 						matrices = append(matrices, x)
 					}
-					v = shrinkHost(v, p.uses[k].part.dims[0], matrices)
+					v = shrinkHost(v, p.uses[k].part.dims[0], tensors[j].Shape[2], matrices)
 				}
 				w[tensors[j].Name] = toHost(v, tensors[j].Shape, conv && j == 0)
 			}

@@ -31,8 +31,11 @@ type codec struct {
 	plain   []uint32
 	zero    [2][]uint32
 	zeroMix []mixer
-	step    [2][]uint32
-	stepMix []mixer
+	own     []scaled // decisions of a difference, by how wrong the neighbours were
+	by      []uint32 // and by how they differ from what is foretold
+
+	levels [256]*[256]uint8 // by how many there are; see levelsOf
+	slow   bool             // reads as it writes, to be compared with
 }
 
 // Sizes of contexts.
@@ -57,8 +60,10 @@ func newCodec(m *Images, weights []int8) *codec {
 	c.plain = counters(places)
 	c.zero = [2][]uint32{counters(4 * places), counters(16 * patterns)}
 	c.zeroMix = mixers(4 * 16)
-	c.step = [2][]uint32{counters(scales * nodes), counters(nearby * nodes)}
-	c.stepMix = mixers(scales * nodes)
+	c.own, c.by = make([]scaled, scales*nodes), counters(nearby*nodes)
+	for i := range c.own {
+		c.own[i] = scaled{half, even}
+	}
 	return c
 }
 
@@ -67,7 +72,7 @@ func newCodec(m *Images, weights []int8) *codec {
 func counters(n int) []uint32 {
 	c := make([]uint32, n)
 	for i := range c {
-		c[i] = 1 << 31
+		c[i] = half
 	}
 	return c
 }
@@ -78,10 +83,21 @@ type mixer [2]int32
 func mixers(n int) []mixer {
 	m := make([]mixer, n)
 	for i := range m {
-		m[i] = mixer{26000, 26000}
+		m[i] = even
 	}
 	return m
 }
+
+// A scaled is a counter with its mixer, which are used together.
+type scaled struct {
+	counter uint32
+	mixer   mixer
+}
+
+// How counters and mixers begin: nothing is known, and both contexts tell the same.
+const half = 1 << 31
+
+var even = mixer{26000, 26000}
 
 const (
 	limit    = 255 // most uses of a counter that count: it then follows one bit in 256
@@ -90,8 +106,8 @@ const (
 
 var (
 	rate    [limit + 1]int32 // 2^16/(n + 1.5)
-	stretch [stretchK]int32  // ln(p/(1−p)) in 1/256, of p in 2^-12
-	squash  [stretchK]uint32 // the inverse in 2^-16, of −2048 to 2047
+	stretch [stretchK]int16  // ln(p/(1−p)) in 1/256, of p in 2^-12
+	squash  [stretchK]uint16 // the inverse in 2^-16, of −2048 to 2047
 	octave  [1024 * 4]uint8  // 4·log2(1 + x/4)
 )
 
@@ -101,10 +117,10 @@ func init() {
 	}
 	for i := range stretch {
 		p := (float64(i) + 0.5) / stretchK
-		stretch[i] = int32(max(-2047, min(2047, 256*detmath.Log(p/(1-p)))))
+		stretch[i] = int16(max(-2047, min(2047, 256*detmath.Log(p/(1-p)))))
 	}
 	for i := range squash {
-		squash[i] = uint32(max(32, min(65536-32, 65536/(1+detmath.Exp(-float64(i-2048)/256)))))
+		squash[i] = uint16(max(32, min(65536-32, 65536/(1+detmath.Exp(-float64(i-2048)/256)))))
 	}
 	for x := range octave {
 		octave[x] = uint8(min(scales-1, 4*detmath.Log2(1+float64(x)/4)))
@@ -211,9 +227,9 @@ func (c *codec) one(y int, t *uint32) int {
 //
 //go:norace
 func (c *codec) both(y int, t, u *uint32, m *mixer) int {
-	a, b := stretch[*t>>20&(stretchK-1)], stretch[*u>>20&(stretchK-1)]
+	a, b := int32(stretch[*t>>20&(stretchK-1)]), int32(stretch[*u>>20&(stretchK-1)])
 	dot := (int64(m[0])*int64(a) + int64(m[1])*int64(b)) >> 16
-	p := squash[max(0, min(stretchK-1, dot+stretchK/2))&(stretchK-1)]
+	p := uint32(squash[max(0, min(stretchK-1, dot+stretchK/2))&(stretchK-1)])
 	y = c.bit(y, p)
 	e := int32(y<<16) - int32(p) // of 2^16
 	m[0] += (a*(e>>2) + 1<<13) >> 14
@@ -275,7 +291,11 @@ func (c *codec) codeImages() {
 			}
 			c.m.Labels[i] = uint8(label)
 		}
-		c.photo(pixels, label, level)
+		if c.reading && !c.slow {
+			c.readPhoto(pixels, label, level)
+		} else {
+			c.photo(pixels, label, level)
+		}
 		if c.over > 8 {
 			return
 		}
@@ -393,7 +413,7 @@ func (c *codec) level(v, mu, most int, f *[taps]uint8, wrong int32) int {
 	scale := int(octave[min(wrong, int32(len(octave)-1))])
 	bright := mu / (32 * unit)
 	near := (bright*8+side(f[0], mu))*8 + side(f[1], mu)
-	own, by, mix := c.step[0][scale*nodes:(scale+1)*nodes], c.step[1][near*nodes:(near+1)*nodes], c.stepMix[scale*nodes:(scale+1)*nodes]
+	own, by := c.own[scale*nodes:(scale+1)*nodes], c.by[near*nodes:(near+1)*nodes]
 	if most < 255 {
 		v = (v*most + 254) / 255
 		mu = mu * most / 255
@@ -410,7 +430,7 @@ func (c *codec) level(v, mu, most int, f *[taps]uint8, wrong int32) int {
 		if v < expect {
 			minus = 1
 		}
-		minus = c.both(minus, &own[low], &by[low], &mix[low])
+		minus = c.both(minus, &own[low].counter, &by[low], &own[low].mixer)
 	}
 	d, room := v-expect, above
 	if minus == 1 {
@@ -425,7 +445,7 @@ func (c *codec) level(v, mu, most int, f *[taps]uint8, wrong int32) int {
 			more = 1
 		}
 		at := base + min(n, 20)
-		if c.both(more, &own[at], &by[at], &mix[at]) == 0 {
+		if c.both(more, &own[at].counter, &by[at], &own[at].mixer) == 0 {
 			break
 		}
 		n++
@@ -434,7 +454,7 @@ func (c *codec) level(v, mu, most int, f *[taps]uint8, wrong int32) int {
 	rest := 0
 	raw := max(0, low-2)
 	for k := low - 1; k >= raw; k-- {
-		rest = rest<<1 | c.one(d>>k&1, &own[base+24+(low-1-k)*4+rest&3])
+		rest = rest<<1 | c.one(d>>k&1, &own[base+24+(low-1-k)*4+rest&3].counter)
 	}
 	if raw > 0 {
 		rest = rest<<raw | c.even(d&(1<<raw-1), raw)

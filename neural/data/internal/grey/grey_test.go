@@ -167,3 +167,28 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// What is read fast is what is read plainly, and both end at the same place.
+func TestReadsAsPlainly(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, h, w := rapid.IntRange(1, 30).Draw(t, "n"), rapid.IntRange(1, 9).Draw(t, "height"), rapid.IntRange(1, 9).Draw(t, "width")
+		m := shapes(rapid.Uint64().Draw(t, "seed"), n, h, w, 2)
+		weights := make([]int8, 2*h*w*taps)
+		for i := range weights {
+			weights[i] = int8(i*7%23 - 5)
+		}
+		c := newCodec(m, weights)
+		c.codeImages()
+		block := c.end()
+		var read [2]*codec
+		for k := range read {
+			read[k] = newCodec(&Images{Height: h, Width: w, Classes: 2, Pixels: make([]uint8, n*h*w), Labels: make([]uint8, n)}, weights)
+			read[k].slow = k == 1
+			read[k].begin(block)
+			read[k].codeImages()
+		}
+		if a, b := read[0], read[1]; !slices.Equal(a.m.Pixels, b.m.Pixels) || !slices.Equal(a.m.Labels, b.m.Labels) || a.over != b.over || a.state() != b.state() {
+			t.Fatalf("fast and plain reading differ, and end %d and %d bytes beyond the end", a.over, b.over)
+		}
+	})
+}

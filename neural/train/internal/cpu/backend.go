@@ -39,6 +39,9 @@ type Backend struct {
 	threads   int
 	pool      *kernel.Pool
 	heap      heap
+	workers   sync.Pool // of loops
+	compilers sync.Pool
+	maps      sync.Pool // of nodes, while they are added
 	finalized atomic.Bool
 	closing   sync.Once
 	running   sync.WaitGroup

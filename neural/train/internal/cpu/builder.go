@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unsafe"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -25,7 +26,11 @@ var _ compute.Builder = (*Builder)(nil)
 // Builder returns a new computation.
 func (b *Backend) Builder(name string) compute.Builder {
 	bl := &Builder{backend: b, name: name}
-	bl.main = &Function{builder: bl, nodes: make([]*node, 0, 256), known: make(map[string]*node, 256)}
+	known, ok := b.maps.Get().(map[string]*node)
+	if !ok {
+		known = make(map[string]*node, 1024)
+	}
+	bl.main = &Function{builder: bl, nodes: make([]*node, 0, 512), known: known}
 	bl.main.ErrFn = func(op compute.OpType) error {
 		return fmt.Errorf("%w: cpu: operation %s", compute.ErrNotImplemented, op)
 	}
@@ -92,6 +97,7 @@ const (
 	opConv                                    // in one of the three forms of [kernel.Conv]
 	opConvAny                                 // any convolution, slowly
 	opWindow                                  // in a form of [kernel.Window]
+	opCount
 )
 
 // ints is a list of numbers as an attribute.
@@ -116,7 +122,51 @@ type Function struct {
 	names   []string
 	outputs []*node
 	done    bool
-	scratch []byte
+
+	scratch  []byte // the key of a node
+	ofNodes  pieces[node]
+	ofInputs pieces[*node]
+	ofInts   pieces[int]
+	ofKeys   pieces[byte]
+}
+
+// pieces hands out memory from larger pieces: the parts of a graph come one by one and go
+// together.
+type pieces[T any] struct {
+	piece, rest []T
+	used        int
+}
+
+func (p *pieces[T]) take(n int) []T {
+	if n > len(p.rest) {
+		var x T
+		p.piece = make([]T, max(n, 1<<13/int(unsafe.Sizeof(x))))
+		p.rest = p.piece
+	}
+	p.used += n
+	x := p.rest[:n:n]
+	p.rest = p.rest[n:]
+	return x
+}
+
+// reset takes all back. The next time one piece is enough.
+func (p *pieces[T]) reset() {
+	if p.used > len(p.piece) {
+		p.piece = make([]T, p.used+p.used/4)
+	} else {
+		clear(p.piece[:len(p.piece)-len(p.rest)])
+	}
+	p.rest, p.used = p.piece, 0
+}
+
+// copyOf copies numbers, such as dimensions.
+func (p *pieces[T]) copyOf(x []T) []T {
+	if len(x) == 0 {
+		return nil
+	}
+	y := p.take(len(x))
+	copy(y, x)
+	return y
 }
 
 var _ compute.Function = (*Function)(nil)
@@ -146,16 +196,26 @@ func (f *Function) values(op compute.OpType, values ...compute.Value) ([]*node, 
 	}
 	nodes := make([]*node, len(values))
 	for i, v := range values {
-		n, ok := v.(*node)
-		if !ok || n == nil {
-			return nil, fmt.Errorf("cpu: operand %d of %s is %T, not a value of this backend", i+1, op, v)
+		var err error
+		if nodes[i], err = f.value(op, i, v); err != nil {
+			return nil, err
 		}
-		if n.f != f {
-			return nil, fmt.Errorf("cpu: operand %d of %s belongs to another computation", i+1, op)
-		}
-		nodes[i] = n
 	}
 	return nodes, nil
+}
+
+// value returns the node behind operand i of an operation.
+func (f *Function) value(op compute.OpType, i int, v compute.Value) (*node, error) {
+	n, ok := v.(*node)
+	switch {
+	case f.done || f.builder.compiled:
+		return nil, fmt.Errorf("cpu: %s after the end of function %q", op, f.builder.name)
+	case !ok || n == nil:
+		return nil, fmt.Errorf("cpu: operand %d of %s is %T, not a value of this backend", i+1, op, v)
+	case n.f != f:
+		return nil, fmt.Errorf("cpu: operand %d of %s belongs to another computation", i+1, op)
+	}
+	return n, nil
 }
 
 // add returns the node of an operation: the one there is, if it has been asked for
@@ -176,9 +236,11 @@ func (f *Function) add(op compute.OpType, shape shapes.Shape, a attr, in ...*nod
 	if n := f.known[string(k)]; n != nil {
 		return n
 	}
-	n := &node{id: len(f.nodes), op: op, shape: shape, in: slices.Clone(in), attr: a, f: f}
+	n := &f.ofNodes.take(1)[0]
+	*n = node{id: len(f.nodes), op: op, shape: shape, in: f.ofInputs.copyOf(in), attr: a, f: f}
 	f.nodes = append(f.nodes, n)
-	f.known[string(k)] = n
+	k = f.ofKeys.copyOf(k)
+	f.known[unsafe.String(&k[0], len(k))] = n // never written to again
 	return n
 }
 

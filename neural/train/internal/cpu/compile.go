@@ -9,27 +9,44 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// compiler turns the nodes of a function into steps.
+// compiler turns the nodes of a function into steps. What it is made of serves the next
+// function.
 type compiler struct {
-	f        *Function
-	live     []bool
-	views    []*view
-	copied   []bool    // views that are copied into order
-	copies   []*view   // what of
-	order    []*node   // what is computed or copied, operands first
-	operands [][]*view // of each node of order
-	outputs  []*view
-	isOutput []bool
+	f       *Function
+	e       *Executable
+	about   []about // of each node
+	order   []*node // what is computed or copied, operands first
+	outputs []*view
+	units   []*unit
+	slots   int
+	maker   maker
+	ints    [3][]int // of passes
+
+	ofViews pieces[view]
+	ofReads pieces[*view]
+	ofNodes pieces[*node]
+	ofInts  pieces[int]
+	ofUnits pieces[unit]
+}
+
+// about is what the compiler knows of a node.
+type about struct {
+	view     *view
+	operands []*view // as they are read
+	users    []*node // once for every operand
+	live     bool
+	output   bool
+	copied   bool  // a view whose numbers are copied into order
+	source   *view // which are those
+	rank     int   // when the node was added, its own copies included
 
 	// Fusion: see fuse.go.
-	class []class
-	phase []int
-	users [][]*node
-	rank  []int // of each node: when it was added, its own copies included
-	unit  []int // of each node of order
-	units []*unit
+	class class
+	phase int
+	unit  int
 
-	e *Executable
+	slot     int // of its array; −1 where there is none yet
+	register int // in its loop; −1 before it is computed
 }
 
 // A unit is what runs as one step: a single node or a fused loop.
@@ -37,8 +54,7 @@ type unit struct {
 	nodes []*node // in order
 	class class   // of a loop; kind single for a single node
 	key   int     // when it would run if nothing were reordered
-	next  []int   // units that need it
-	needs int     // units that it needs
+	needs int     // numbers of other units that it reads
 }
 
 // Compile ends the builder.
@@ -59,10 +75,11 @@ func (b *Builder) Compile() (e compute.Executable, err error) {
 }
 
 func compile(f *Function) (*Executable, error) {
-	n := len(f.nodes)
-	c := &compiler{f: f, live: make([]bool, n), views: make([]*view, n), copied: make([]bool, n), copies: make([]*view, n),
-		operands: make([][]*view, n), isOutput: make([]bool, n), class: make([]class, n), phase: make([]int, n),
-		users: make([][]*node, n), unit: make([]int, n), rank: upTo(n)}
+	c, ok := f.builder.backend.compilers.Get().(*compiler)
+	if !ok {
+		c = &compiler{}
+	}
+	c.start(f)
 	c.markLive()
 	c.resolve()
 	c.fuse()
@@ -73,18 +90,70 @@ func compile(f *Function) (*Executable, error) {
 		return nil, err
 	}
 	c.steps()
+	e := c.e
+	clear(f.known)
+	f.builder.backend.maps.Put(f.known)
 	f.nodes, f.known = nil, nil
-	return c.e, nil
+	c.end()
+	return e, nil
+}
+
+func (c *compiler) start(f *Function) {
+	c.f = f
+	n := len(f.nodes)
+	if cap(c.about) < n+n/4 { // with copies of nodes, as a rule
+		c.about = make([]about, 0, n+n/2)
+	}
+	c.about = c.about[:n]
+	for i := range c.about {
+		c.about[i] = about{rank: i, slot: -1, register: -1}
+	}
+}
+
+// end forgets the function, and gives the compiler back.
+func (c *compiler) end() {
+	clear(c.about)
+	clear(c.order)
+	clear(c.units)
+	clear(c.outputs)
+	c.order, c.units, c.outputs, c.slots = c.order[:0], c.units[:0], c.outputs[:0], 0
+	c.ofViews.reset()
+	c.ofReads.reset()
+	c.ofNodes.reset()
+	c.ofInts.reset()
+	c.ofUnits.reset()
+	b := c.f.builder.backend
+	c.f, c.e, c.maker.u, c.maker.l = nil, nil, nil, nil
+	b.compilers.Put(c)
+}
+
+// room returns the i-th slice for a pass: of n numbers, all v.
+func (c *compiler) room(i, n, v int) []int {
+	fit(&c.ints[i], n)
+	for k := range c.ints[i] {
+		c.ints[i][k] = v
+	}
+	return c.ints[i]
+}
+
+// slot returns the place of a node's array.
+func (c *compiler) slot(n *node) int {
+	a := &c.about[n.id]
+	if a.slot < 0 {
+		a.slot = c.slots
+		c.slots++
+	}
+	return a.slot
 }
 
 func (c *compiler) markLive() {
 	for _, o := range c.f.outputs {
-		c.live[o.id] = true
+		c.about[o.id].live = true
 	}
 	for i := len(c.f.nodes) - 1; i >= 0; i-- {
-		if c.live[i] {
+		if c.about[i].live {
 			for _, in := range c.f.nodes[i].in {
-				c.live[in.id] = true
+				c.about[in.id].live = true
 			}
 		}
 	}
@@ -98,36 +167,46 @@ func input(n *node) bool {
 // resolve decides what is computed, and how it reads its operands.
 func (c *compiler) resolve() {
 	for i, n := range c.f.nodes {
-		if !c.live[i] || isView(n.op) {
+		if !c.about[i].live || isView(n.op) {
 			continue
 		}
 		if !input(n) {
 			c.order = append(c.order, n)
 		}
-		c.operands[i] = c.reads(n)
+		c.about[i].operands = c.reads(n)
 	}
 	for _, o := range c.f.outputs {
 		v := c.denseView(o)
 		c.outputs = append(c.outputs, v)
-		c.isOutput[v.base.id] = true
+		c.about[v.base.id].output = true
 	}
 	// Copies were put at the end.
 	for _, n := range c.order {
-		if c.copied[n.id] {
-			c.operands[n.id] = []*view{c.copies[n.id]}
+		if c.about[n.id].copied {
+			c.about[n.id].operands = []*view{c.about[n.id].source}
 		}
 	}
 	slices.SortFunc(c.order, func(a, b *node) int { return a.id - b.id })
+	count := c.room(0, len(c.about), 0)
 	for _, n := range c.order {
-		for _, v := range c.operands[n.id] {
-			c.users[v.base.id] = append(c.users[v.base.id], n)
+		for _, v := range c.about[n.id].operands {
+			count[v.base.id]++
+		}
+	}
+	for i, n := range count {
+		c.about[i].users = c.ofNodes.take(n)[:0]
+	}
+	for _, n := range c.order {
+		for _, v := range c.about[n.id].operands {
+			users := &c.about[v.base.id].users
+			*users = append(*users, n)
 		}
 	}
 }
 
 // reads returns the operands of a node as it wants them.
 func (c *compiler) reads(n *node) []*view {
-	out := make([]*view, len(n.in))
+	out := c.ofReads.take(len(n.in))
 	for i, x := range n.in {
 		strided := false
 		switch n.op {
@@ -170,20 +249,19 @@ func isReduction(op compute.OpType) bool {
 
 // schedule orders the units: as the nodes were added, as far as operands allow.
 func (c *compiler) schedule() {
-	for i, u := range c.units {
-		u.key = c.rank[u.nodes[len(u.nodes)-1].id]
-		seen := map[int]bool{}
-		for _, n := range u.nodes {
-			for _, v := range c.operands[n.id] {
-				if b := v.base; !input(b) {
-					if j := c.unit[b.id]; j != i && !seen[j] {
-						seen[j] = true
-						c.units[j].next = append(c.units[j].next, i)
-						u.needs++
-					}
+	// each calls f with every unit that needs unit i, once for every number that it reads.
+	each := func(i int, f func(u *unit, j int)) {
+		for _, n := range c.units[i].nodes {
+			for _, m := range c.about[n.id].users {
+				if j := c.about[m.id].unit; j != i {
+					f(c.units[j], j)
 				}
 			}
 		}
+	}
+	for i, u := range c.units {
+		u.key = c.about[u.nodes[len(u.nodes)-1].id].rank
+		each(i, func(u *unit, _ int) { u.needs++ })
 	}
 	ready := &queue{c: c}
 	for i, u := range c.units {
@@ -193,13 +271,13 @@ func (c *compiler) schedule() {
 	}
 	sorted := make([]*unit, 0, len(c.units))
 	for ready.Len() > 0 {
-		u := c.units[queues.Pop(ready).(int)]
-		sorted = append(sorted, u)
-		for _, j := range u.next {
-			if c.units[j].needs--; c.units[j].needs == 0 {
+		i := queues.Pop(ready).(int)
+		sorted = append(sorted, c.units[i])
+		each(i, func(u *unit, j int) {
+			if u.needs--; u.needs == 0 {
 				queues.Push(ready, j)
 			}
-		}
+		})
 	}
 	if len(sorted) != len(c.units) {
 		panic("units that need each other")
@@ -207,7 +285,7 @@ func (c *compiler) schedule() {
 	c.units = sorted
 	for i, u := range c.units {
 		for _, n := range u.nodes {
-			c.unit[n.id] = i
+			c.about[n.id].unit = i
 		}
 	}
 }
@@ -234,11 +312,11 @@ func (q *queue) Pop() any {
 // stored says whether the numbers of a node become an array: whether somebody outside
 // of its unit wants them.
 func (c *compiler) stored(n *node) bool {
-	if c.isOutput[n.id] {
+	if c.about[n.id].output {
 		return true
 	}
-	for _, u := range c.users[n.id] {
-		if c.unit[u.id] != c.unit[n.id] {
+	for _, u := range c.about[n.id].users {
+		if c.about[u.id].unit != c.about[n.id].unit {
 			return true
 		}
 	}
@@ -249,7 +327,7 @@ func (c *compiler) stored(n *node) bool {
 func (c *compiler) constants() error {
 	e := c.e
 	for i, n := range c.f.nodes {
-		if !c.live[i] || n.op != compute.OpTypeConstant && n.op != compute.OpTypeIota || len(c.users[i]) == 0 && !c.isOutput[i] {
+		if !c.about[i].live || n.op != compute.OpTypeConstant && n.op != compute.OpTypeIota || len(c.about[i].users) == 0 && !c.about[i].output {
 			continue
 		}
 		a, err := e.b.heap.get(byteSize(n.shape), func() string { return "constant " + shapeString(n.shape) })
@@ -263,7 +341,7 @@ func (c *compiler) constants() error {
 			e.b.heap.put(a)
 			return err
 		}
-		s := e.slot(n)
+		s := c.slot(n)
 		e.fixed = append(e.fixed, fixed{s, a})
 	}
 	return nil
@@ -273,62 +351,73 @@ func (c *compiler) constants() error {
 func (c *compiler) steps() {
 	e := c.e
 	for i, p := range c.f.params {
-		e.params[i] = e.slot(p)
+		e.params[i] = c.slot(p)
 	}
-	last := map[int]int{} // slot → the last unit that reads or makes it
+	const never = math.MaxInt
+	last := c.room(0, len(c.about), -1) // of each slot, the last unit that reads or makes it
 	for i, u := range c.units {
 		for _, n := range u.nodes {
-			for _, v := range c.operands[n.id] {
-				if b := v.base; input(b) || c.unit[b.id] != i {
-					last[e.slot(b)] = i
+			for _, v := range c.about[n.id].operands {
+				if b := v.base; input(b) || c.about[b.id].unit != i {
+					last[c.slot(b)] = i
 				}
 			}
 			if c.stored(n) {
-				s := e.slot(n)
+				s := c.slot(n)
 				last[s] = max(last[s], i)
 			}
 		}
 	}
-	const never = math.MaxInt
 	for _, f := range e.fixed {
 		last[f.slot] = never
 	}
 	for _, v := range c.outputs {
 		if !input(v.base) || v.base.op == compute.OpTypeParameter {
-			last[e.slot(v.base)] = never
+			last[c.slot(v.base)] = never
 		}
 	}
-	dying := make([][]int, len(c.units))
-	for s, i := range last {
-		if i != never {
-			dying[i] = append(dying[i], s)
+	// The slots that die with each unit, one unit after the other.
+	end := c.room(1, len(c.units)+1, 0)
+	for _, i := range last[:c.slots] {
+		if i >= 0 && i != never {
+			end[i+1]++
 		}
 	}
+	for i := range c.units {
+		end[i+1] += end[i]
+	}
+	from := append(c.ints[2][:0], end...)
+	c.ints[2] = from
+	dying := make([]int, end[len(c.units)])
+	for s, i := range last[:c.slots] {
+		if i >= 0 && i != never {
+			dying[from[i]] = s
+			from[i]++
+		}
+	}
+	e.steps = make([]step, len(c.units))
 	for i, u := range c.units {
-		slices.Sort(dying[i])
-		var st *step
+		st := &e.steps[i]
 		if u.class.kind == single {
-			st = c.single(u.nodes[0])
+			c.single(u.nodes[0], st)
 		} else {
-			st = c.loop(u)
+			c.loop(u, st)
 		}
-		st.frees = dying[i]
+		st.frees = dying[end[i]:end[i+1]]
 		for k := range st.outs {
 			o := &st.outs[k]
-			o.reuse = slices.DeleteFunc(o.reuse, func(s int) bool { return !slices.Contains(dying[i], s) })
+			o.reuse = slices.DeleteFunc(o.reuse, func(s int) bool { return !slices.Contains(st.frees, s) })
 		}
-		e.steps = append(e.steps, st)
 	}
 	taken := map[int]bool{}
 	for i, v := range c.outputs {
-		o := output{slot: e.slot(v.base), from: v.from, shape: makeShape(c.f.outputs[i].shape.DType, c.f.outputs[i].dims())}
+		o := output{slot: c.slot(v.base), from: v.from, shape: makeShape(c.f.outputs[i].shape.DType, c.f.outputs[i].dims())}
 		o.fixed = v.base.op == compute.OpTypeConstant || v.base.op == compute.OpTypeIota
 		o.moved = !o.fixed && v.from == 0 && v.base.size() == o.shape.Size() && !taken[o.slot]
 		taken[o.slot] = true
 		e.outputs = append(e.outputs, o)
 	}
-	e.slots = len(e.bySlot)
-	e.bySlot = nil
+	e.slots = c.slots
 }
 
 // count writes 0, 1, 2, ….

@@ -19,10 +19,9 @@ type Executable struct {
 	inputs  []shapes.Shape
 	params  []int // slots of inputs
 	fixed   []fixed
-	steps   []*step
+	steps   []step
 	outputs []output
 	slots   int
-	bySlot  map[*node]int // while it is compiled
 
 	runs  sync.Pool
 	mu    sync.Mutex
@@ -38,13 +37,11 @@ type fixed struct {
 
 // step is one operation.
 type step struct {
-	op, what string // such as "ReduceSum", "float32[64 10]"
-	outs     []out
-	run      func(r *run)
-	frees    []int // slots whose arrays nobody needs any more
+	label func() string // such as "ReduceSum float32[64 10]"
+	outs  []out
+	run   func(r *run)
+	frees []int // slots whose arrays nobody needs any more
 }
-
-func (s *step) label() string { return s.op + " " + s.what }
 
 // out is an array that a step makes.
 type out struct {
@@ -64,22 +61,12 @@ type output struct {
 var _ compute.Executable = (*Executable)(nil)
 
 func newExecutable(f *Function) *Executable {
-	e := &Executable{b: f.builder.backend, name: f.builder.name, names: f.names, bySlot: map[*node]int{}}
+	e := &Executable{b: f.builder.backend, name: f.builder.name, names: f.names}
 	for _, p := range f.params {
 		e.inputs = append(e.inputs, p.shape)
 	}
 	e.params = make([]int, len(f.params))
 	return e
-}
-
-// slot returns the place of a node's array.
-func (e *Executable) slot(n *node) int {
-	s, ok := e.bySlot[n]
-	if !ok {
-		s = len(e.bySlot)
-		e.bySlot[n] = s
-	}
-	return s
 }
 
 // Finalize frees the constants, once nothing runs any more.
@@ -135,10 +122,10 @@ func (e *Executable) Execute(inputs []compute.Buffer, donate []bool, _ compute.D
 	if r == nil {
 		r = &run{e: e, pool: e.b.pool, vals: make([]*array, e.slots), owned: make([]bool, e.slots)}
 	}
-	doing := "the inputs"
+	doing := func() string { return "the inputs" }
 	defer func() {
 		if p := recover(); p != nil {
-			outputs, err = nil, fmt.Errorf("cpu: %q, %s: %v", e.name, doing, p)
+			outputs, err = nil, fmt.Errorf("cpu: %q, %s: %v", e.name, doing(), p)
 		}
 		for s, a := range r.vals {
 			if a != nil && r.owned[s] {
@@ -156,13 +143,14 @@ func (e *Executable) Execute(inputs []compute.Buffer, donate []bool, _ compute.D
 		r.vals[f.slot] = f.array
 	}
 	profiling := e.b.profiling.Load()
-	for _, s := range e.steps {
+	for i := range e.steps {
+		s := &e.steps[i]
 		var started time.Time
 		if profiling {
 			started = time.Now()
 		}
 		if len(s.outs) > 0 {
-			doing = s.op
+			doing = s.label
 			if err := r.allot(s); err != nil {
 				return nil, fmt.Errorf("%w, in %q", err, e.name)
 			}
@@ -175,7 +163,7 @@ func (e *Executable) Execute(inputs []compute.Buffer, donate []bool, _ compute.D
 			e.b.record(s.label(), time.Since(started))
 		}
 	}
-	doing = "the outputs"
+	doing = func() string { return "the outputs" }
 	return r.give()
 }
 

@@ -338,7 +338,7 @@ func TestProfile(t *testing.T) {
 	run()
 	calls := 0
 	for _, p := range be.ProfileTable() {
-		if p.Time <= 0 {
+		if p.Time < 0 || p.Calls == 0 || p.Op == "" { // clocks of some systems are too coarse for more
 			t.Errorf("%+v", p)
 		}
 		calls += p.Calls

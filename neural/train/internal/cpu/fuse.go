@@ -37,26 +37,26 @@ const (
 	maxEnd = 1 << 14 // sums that a loop computes at its end
 )
 
-var unaries = map[compute.OpType]kernel.Unary{
+var unaries = lookupOf(map[compute.OpType]kernel.Unary{
 	compute.OpTypeAbs: kernel.Abs, compute.OpTypeNeg: kernel.Neg, compute.OpTypeSign: kernel.Sign,
 	compute.OpTypeSqrt: kernel.Sqrt, compute.OpTypeRsqrt: kernel.Rsqrt, compute.OpTypeFloor: kernel.Floor,
 	compute.OpTypeCeil: kernel.Ceil, compute.OpTypeRound: kernel.Round, compute.OpTypeExp: kernel.Exp,
 	compute.OpTypeExpm1: kernel.Expm1, compute.OpTypeLog: kernel.Log, compute.OpTypeLog1p: kernel.Log1p,
 	compute.OpTypeTanh: kernel.Tanh, compute.OpTypeLogistic: kernel.Sigmoid, compute.OpTypeErf: kernel.Erf,
 	compute.OpTypeSin: kernel.Sin, compute.OpTypeCos: kernel.Cos,
-}
+})
 
-var binaries = map[compute.OpType]kernel.Binary{
+var binaries = lookupOf(map[compute.OpType]kernel.Binary{
 	compute.OpTypeAdd: kernel.Add, compute.OpTypeSub: kernel.Sub, compute.OpTypeMul: kernel.Mul,
 	compute.OpTypeDiv: kernel.Div, compute.OpTypeMax: kernel.Max, compute.OpTypeMin: kernel.Min,
 	compute.OpTypePow: kernel.Pow, compute.OpTypeRem: kernel.Rem,
-}
+})
 
-var comparisons = map[compute.OpType]kernel.Comparison{
+var comparisons = lookupOf(map[compute.OpType]kernel.Comparison{
 	compute.OpTypeEqual: kernel.Equal, compute.OpTypeNotEqual: kernel.NotEqual, compute.OpTypeLessThan: kernel.Less,
 	compute.OpTypeLessOrEqual: kernel.LessEqual, compute.OpTypeGreaterThan: kernel.Greater,
 	compute.OpTypeGreaterOrEqual: kernel.GreaterEqual,
-}
+})
 
 // turned is the relation of b to a.
 func turned(c kernel.Comparison) kernel.Comparison {
@@ -73,10 +73,10 @@ func turned(c kernel.Comparison) kernel.Comparison {
 	return c
 }
 
-var reductions = map[compute.OpType]kernel.Reduction{
+var reductions = lookupOf(map[compute.OpType]kernel.Reduction{
 	compute.OpTypeReduceSum: kernel.SumOf, compute.OpTypeReduceMax: kernel.MaxOf, compute.OpTypeReduceMin: kernel.MinOf,
 	compute.OpTypeReduceProduct: kernel.ProductOf,
-}
+})
 
 // fusable says whether a loop can compute an element-wise node.
 func fusable(n *node) bool {
@@ -97,22 +97,16 @@ func fusable(n *node) bool {
 		n.op == compute.OpTypeLogicalNot:
 		return true
 	}
-	if _, ok := comparisons[n.op]; ok {
+	if comparisons.has(n.op) {
 		return is(0, dtypes.Float32)
 	}
-	if n.shape.DType != dtypes.Float32 {
-		return false
-	}
-	_, one := unaries[n.op]
-	_, two := binaries[n.op]
-	return one || two
+	return n.shape.DType == dtypes.Float32 && (unaries.has(n.op) || binaries.has(n.op))
 }
 
 // loopReduction says whether a loop can compute a reduction.
 func loopReduction(n *node) bool {
 	r := n.attr.(reduction)
-	_, known := reductions[n.op]
-	if !known || n.shape.DType != dtypes.Float32 || r.outer*r.mid*r.inner == 0 {
+	if !reductions.has(n.op) || n.shape.DType != dtypes.Float32 || r.outer*r.mid*r.inner == 0 {
 		return false
 	}
 	sum := n.op == compute.OpTypeReduceSum
@@ -131,7 +125,7 @@ func lastDim(dims []int) int {
 
 // reading is how a node in a loop reads its operands: reductions read full numbers.
 func (c *compiler) reading(n *node) class {
-	cl := c.class[n.id]
+	cl := c.about[n.id].class
 	if isReduction(n.op) && cl.kind != single {
 		cl.kind = fullKind
 	}
@@ -140,7 +134,7 @@ func (c *compiler) reading(n *node) class {
 
 // joins says whether a node that reads so can be in the loop of the operand.
 func (c *compiler) joins(reading class, v *view) bool {
-	b := c.class[v.base.id]
+	b := c.about[v.base.id].class
 	if b.kind == single || b.kind == endKind || b.n != reading.n || b.cols != reading.cols {
 		return false
 	}
@@ -155,26 +149,35 @@ func (c *compiler) joins(reading class, v *view) bool {
 
 // repeatsRows says whether the view is its base, rows numbers, each repeated cols times.
 func (v *view) repeatsRows(rows, cols int) bool {
-	dims, strides := v.merged()
-	if v.from != 0 || v.base.size() != rows || product(dims) != rows*cols {
+	if v.from != 0 || cols == 1 || v.base.size() != rows {
 		return false
 	}
-	if rows == 1 {
-		return len(dims) == 1 && strides[0] == 0
+	a, repeated, dense := len(v.dims)-1, 1, 1
+	for ; a >= 0 && repeated < cols; a-- {
+		if v.dims[a] != 1 && v.strides[a] != 0 {
+			return false
+		}
+		repeated *= v.dims[a]
 	}
-	return len(dims) == 2 && dims[0] == rows && strides[0] == 1 && strides[1] == 0
+	for ; a >= 0; a-- {
+		if v.dims[a] != 1 && v.strides[a] != dense {
+			return false
+		}
+		dense *= v.dims[a]
+	}
+	return repeated == cols && dense == rows
 }
 
 // phaseOf returns the phase of a node that reads so.
 func (c *compiler) phaseOf(n *node, reading class) int {
 	p := 0
-	for _, v := range c.operands[n.id] {
+	for _, v := range c.about[n.id].operands {
 		switch {
 		case input(v.base):
 		case c.joins(reading, v):
-			p = max(p, c.phase[v.base.id])
+			p = max(p, c.about[v.base.id].phase)
 		default:
-			p = max(p, c.phase[v.base.id]+1)
+			p = max(p, c.about[v.base.id].phase+1)
 		}
 	}
 	return p
@@ -184,8 +187,8 @@ func (c *compiler) phaseOf(n *node, reading class) int {
 func (c *compiler) fuse() {
 	for _, n := range c.order {
 		cl := c.classify(n)
-		c.class[n.id] = cl
-		c.phase[n.id] = c.phaseOf(n, c.reading(n))
+		c.about[n.id].class = cl
+		c.about[n.id].phase = c.phaseOf(n, c.reading(n))
 	}
 	c.sink()
 	c.group()
@@ -193,7 +196,7 @@ func (c *compiler) fuse() {
 
 // classify returns the class of a node whose operands have theirs.
 func (c *compiler) classify(n *node) class {
-	if c.copied[n.id] {
+	if c.about[n.id].copied {
 		return class{}
 	}
 	if isReduction(n.op) {
@@ -208,9 +211,9 @@ func (c *compiler) classify(n *node) class {
 		case n.size() > 1:
 			return class{endKind, size, r.inner}
 		}
-		v := c.operands[n.id][0]
+		v := c.about[n.id].operands[0]
 		cols := lastDim(v.base.dims())
-		if b := c.class[v.base.id]; b.kind == fullKind {
+		if b := c.about[v.base.id].class; b.kind == fullKind {
 			cols = b.cols
 		}
 		if size%cols != 0 {
@@ -224,9 +227,9 @@ func (c *compiler) classify(n *node) class {
 	cl := class{fullKind, n.size(), lastDim(n.dims())}
 	// Numbers per row, of a loop that has rows.
 	row := class{}
-	for _, v := range c.operands[n.id] {
-		if b := c.class[v.base.id]; b.kind == rowKind && n.size() == b.n/b.cols && v.whole() &&
-			(row.kind == single || c.phase[v.base.id] > c.phaseOf(n, row)) {
+	for _, v := range c.about[n.id].operands {
+		if b := c.about[v.base.id].class; b.kind == rowKind && n.size() == b.n/b.cols && v.whole() &&
+			(row.kind == single || c.about[v.base.id].phase > c.phaseOf(n, row)) {
 			row = b
 		}
 	}
@@ -243,24 +246,24 @@ func (c *compiler) classify(n *node) class {
 func (c *compiler) sink() {
 	for i := len(c.order) - 1; i >= 0; i-- {
 		n := c.order[i]
-		if c.class[n.id].kind != fullKind || c.isOutput[n.id] || len(c.users[n.id]) == 0 {
+		if c.about[n.id].class.kind != fullKind || c.about[n.id].output || len(c.about[n.id].users) == 0 {
 			continue
 		}
 		var phases []int
 		ok := true
-		for _, u := range c.users[n.id] {
+		for _, u := range c.about[n.id].users {
 			ok = ok && c.allJoin(u, n)
-			if p := c.phase[u.id]; !slices.Contains(phases, p) {
+			if p := c.about[u.id].phase; !slices.Contains(phases, p) {
 				phases = append(phases, p)
 			}
 		}
-		if !ok || len(phases) == 1 && phases[0] == c.phase[n.id] || len(phases) > 1 && !cheap(n.op) {
+		if !ok || len(phases) == 1 && phases[0] == c.about[n.id].phase || len(phases) > 1 && !cheap(n.op) {
 			continue
 		}
 		more := 0
-		for _, v := range c.operands[n.id] {
+		for _, v := range c.about[n.id].operands {
 			b := v.base
-			if !input(b) && b.size() == n.size() && !c.isOutput[b.id] && !c.neededAfter(b, n) {
+			if !input(b) && b.size() == n.size() && !c.about[b.id].output && !c.neededAfter(b, n) {
 				more++
 			}
 		}
@@ -268,7 +271,7 @@ func (c *compiler) sink() {
 			continue
 		}
 		slices.Sort(phases)
-		c.phase[n.id] = phases[0]
+		c.about[n.id].phase = phases[0]
 		for _, p := range phases[1:] {
 			c.order = slices.Insert(c.order, i+1, c.twin(n, p))
 		}
@@ -283,24 +286,20 @@ func cheap(op compute.OpType) bool {
 		compute.OpTypeLogicalAnd, compute.OpTypeLogicalOr:
 		return true
 	}
-	_, ok := comparisons[op]
-	return ok
+	return comparisons.has(op)
 }
 
 // twin returns a copy of a node for those of its users that are in a phase.
 func (c *compiler) twin(n *node, phase int) *node {
-	t := *n
-	t.id = len(c.class)
-	c.class = append(c.class, c.class[n.id])
-	c.phase = append(c.phase, phase)
-	c.operands = append(c.operands, c.operands[n.id])
-	c.rank = append(c.rank, c.rank[n.id])
-	c.isOutput = append(c.isOutput, false)
-	c.copied = append(c.copied, false)
-	c.unit = append(c.unit, 0)
+	t := &c.f.ofNodes.take(1)[0]
+	*t = *n
+	t.id = len(c.about)
+	a := c.about[n.id]
+	a.phase, a.output, a.copied, a.users = phase, false, false, nil
+	c.about = append(c.about, a)
 	var mine, others []*node
-	for _, u := range c.users[n.id] {
-		if c.phase[u.id] != phase {
+	for _, u := range c.about[n.id].users {
+		if c.about[u.id].phase != phase {
 			others = append(others, u)
 			continue
 		}
@@ -309,30 +308,31 @@ func (c *compiler) twin(n *node, phase int) *node {
 			continue
 		}
 		mine = append(mine, u)
-		reads := slices.Clone(c.operands[u.id])
+		reads := c.ofReads.copyOf(c.about[u.id].operands)
 		for i, v := range reads {
 			if v.base == n {
-				w := *v
-				w.base = &t
-				reads[i] = &w
+				w := &c.ofViews.take(1)[0]
+				*w = *v
+				w.base = t
+				reads[i] = w
 			}
 		}
-		c.operands[u.id] = reads
+		c.about[u.id].operands = reads
 	}
-	c.users[n.id] = others
-	c.users = append(c.users, mine)
-	for _, v := range c.operands[n.id] {
-		c.users[v.base.id] = append(c.users[v.base.id], &t)
+	c.about[n.id].users = others
+	c.about[t.id].users = mine
+	for _, v := range c.about[n.id].operands {
+		c.about[v.base.id].users = append(c.about[v.base.id].users, t)
 	}
-	return &t
+	return t
 }
 
 // allJoin says whether u could share a loop with its operand n, however it reads it.
 func (c *compiler) allJoin(u, n *node) bool {
-	if c.class[u.id].kind == single {
+	if c.about[u.id].class.kind == single {
 		return false
 	}
-	for _, v := range c.operands[u.id] {
+	for _, v := range c.about[u.id].operands {
 		if v.base == n && !c.joins(c.reading(u), v) {
 			return false
 		}
@@ -343,8 +343,26 @@ func (c *compiler) allJoin(u, n *node) bool {
 // neededAfter says whether b is kept beyond the phase of n for others than n: or, if
 // it is in another phase, whether one later than n reads it.
 func (c *compiler) neededAfter(b, n *node) bool {
-	for _, u := range c.users[b.id] {
-		if u != n && (c.phase[u.id] > c.phase[n.id] || c.phase[b.id] == c.phase[n.id] && !c.allJoin(u, b)) {
+	for _, u := range c.about[b.id].users {
+		if u != n && (c.about[u.id].phase > c.about[n.id].phase || c.about[b.id].phase == c.about[n.id].phase && !c.allJoin(u, b)) {
+			return true
+		}
+	}
+	return false
+}
+
+// reads says whether a node that reads so goes through the view from beginning to end.
+func (cl class) reads(v *view) bool {
+	return cl.kind == fullKind && cl.n > 1 && product(v.dims) == cl.n && v.isDense()
+}
+
+// readsAlike says whether a node goes through an array as one that reads so does.
+func (c *compiler) readsAlike(u *node, reading class, v *view) bool {
+	if c.reading(u) != reading {
+		return false
+	}
+	for _, w := range c.about[u.id].operands {
+		if w.base == v.base && w.from == v.from && reading.reads(w) {
 			return true
 		}
 	}
@@ -353,7 +371,7 @@ func (c *compiler) neededAfter(b, n *node) bool {
 
 // group collects the loops: nodes of a phase that read each other, or the same array.
 func (c *compiler) group() {
-	parent := make([]int, len(c.class))
+	parent := c.room(0, len(c.about), 0)
 	for i := range parent {
 		parent[i] = i
 	}
@@ -364,43 +382,48 @@ func (c *compiler) group() {
 		}
 		return i
 	}
-	type shared struct{ base, from, n, cols, phase int }
-	readers := map[shared]int{}
 	for _, n := range c.order {
-		if c.class[n.id].kind == single {
+		if c.about[n.id].class.kind == single {
 			continue
 		}
 		reading := c.reading(n)
-		for _, v := range c.operands[n.id] {
+		for _, v := range c.about[n.id].operands {
 			b := v.base
-			if !input(b) && c.phase[b.id] == c.phase[n.id] && c.joins(reading, v) {
+			if !input(b) && c.about[b.id].phase == c.about[n.id].phase && c.joins(reading, v) {
 				parent[find(n.id)] = find(b.id)
 				continue
 			}
-			if reading.kind == fullKind && product(v.dims) == reading.n && v.isDense() && reading.n > 1 {
-				k := shared{b.id, v.from, reading.n, reading.cols, c.phase[n.id]}
-				if first, ok := readers[k]; ok {
-					parent[find(n.id)] = find(first)
-				} else {
-					readers[k] = n.id
+			if !reading.reads(v) {
+				continue
+			}
+			for _, u := range c.about[b.id].users {
+				if u != n && c.about[u.id].phase == c.about[n.id].phase && c.readsAlike(u, reading, v) {
+					parent[find(n.id)] = find(u.id)
+					break
 				}
 			}
 		}
 	}
-	units := map[int]int{}
+	units := c.room(1, len(parent), 0) // of roots, one more than their number
+	size := c.room(2, len(parent), 0)  // of units
 	for _, n := range c.order {
 		root := find(n.id)
-		i, ok := units[root]
-		if !ok {
-			i = len(c.units)
-			units[root] = i
-			c.units = append(c.units, &unit{})
+		if units[root] == 0 {
+			c.units = append(c.units, &c.ofUnits.take(1)[0])
+			units[root] = len(c.units)
 		}
-		u := c.units[i]
+		c.about[n.id].unit = units[root] - 1
+		size[units[root]-1]++
+	}
+	for i, u := range c.units {
+		u.nodes = c.ofNodes.take(size[i])[:0]
+	}
+	for _, n := range c.order {
+		a := &c.about[n.id]
+		u := c.units[a.unit]
 		u.nodes = append(u.nodes, n)
-		if cl := c.class[n.id]; cl.kind != single {
-			u.class = class{fullKind, cl.n, cl.cols}
+		if a.class.kind != single {
+			u.class = class{fullKind, a.class.n, a.class.cols}
 		}
-		c.unit[n.id] = i
 	}
 }

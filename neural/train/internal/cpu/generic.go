@@ -30,7 +30,7 @@ type source struct {
 
 func (c *compiler) source(v *view) source {
 	dims, strides := v.merged()
-	return source{ref{c.e.slot(v.base), v.from}, dims, strides}
+	return source{ref{c.slot(v.base), v.from}, dims, strides}
 }
 
 func read[T any](r *run, s source, to []T, start int) {
@@ -40,7 +40,7 @@ func read[T any](r *run, s source, to []T, start int) {
 // element returns what computes an element-wise node.
 func (c *compiler) element(n *node, to ref) func(r *run) {
 	in := make([]source, len(n.in))
-	for i, v := range c.operands[n.id] {
+	for i, v := range c.about[n.id].operands {
 		in[i] = c.source(v)
 	}
 	size := n.size()

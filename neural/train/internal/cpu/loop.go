@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -33,7 +32,6 @@ type loop struct {
 	floats  int // float registers that are no arrays
 	bools   int
 	rowNums int // registers of a number per row, of either type
-	workers sync.Pool
 }
 
 // register is where the numbers of a block are.
@@ -41,11 +39,14 @@ type register struct {
 	typ   dtypes.DType // Float32 or Bool
 	row   bool         // a number per row
 	place place
-	slot  int // for scratch
-	ref   ref // for arrays
-	// The view that is read, of strided and repeated ones.
-	dims, strides []int
+	slot  int      // for scratch
+	ref   ref      // for arrays
+	view  *strides // of strided ones
+	wide  int      // where a number per row is repeated over the row; 0 if nowhere
 }
+
+// strides is how the numbers of a view lie.
+type strides struct{ dims, steps []int }
 
 // place is how a register gets its numbers.
 type place uint8
@@ -110,11 +111,16 @@ type maker struct {
 	c     *compiler
 	u     *unit
 	l     *loop
-	of    map[*node]int // registers of nodes
 	reads []readView
-	wide  map[int]int // registers of rows, expanded
 	outs  []out
-	names []string
+
+	// From loop to loop.
+	regs        []register
+	code        []instr
+	uses        []use
+	first, last []int
+	freeF       []int
+	freeB       []int
 }
 
 type readView struct {
@@ -124,29 +130,37 @@ type readView struct {
 }
 
 // loop makes the step of a fused unit.
-func (c *compiler) loop(u *unit) *step {
-	m := &maker{c: c, u: u, of: map[*node]int{}, wide: map[int]int{}}
-	l := &loop{rows: u.class.n / u.class.cols, cols: u.class.cols}
-	m.l = l
+func (c *compiler) loop(u *unit, st *step) {
+	m := &c.maker
+	m.reads, m.outs = m.reads[:0], m.outs[:0]
+	// What grows is copied when it is done.
+	l := &loop{rows: u.class.n / u.class.cols, cols: u.class.cols, regs: m.regs[:0], code: m.code[:0]}
+	m.c, m.u, m.l = c, u, l
 	m.shape()
 	for _, n := range u.nodes {
 		m.node(n)
 	}
 	m.allocate()
-	st := &step{op: "Loop " + m.title(), what: fmt.Sprintf("[%d %d]", u.class.n/u.class.cols, u.class.cols), outs: m.outs, run: l.run}
-	return st
-}
-
-// title names the operations, so that a profile can be read.
-func (m *maker) title() string {
-	const most = 6
-	names := m.names
-	more := ""
-	if len(names) > most {
-		more = fmt.Sprintf("+%d", len(names)-most)
-		names = names[:most]
+	m.regs, m.code = l.regs, l.code
+	l.regs, l.code = slices.Clone(l.regs), slices.Clone(l.code)
+	const most = 6 // operations that a profile names
+	first, more := make([]compute.OpType, min(most, len(u.nodes))), len(u.nodes)-most
+	for i := range first {
+		first[i] = u.nodes[i].op
 	}
-	return strings.Join(names, "·") + more
+	rows, cols := u.class.n/u.class.cols, u.class.cols
+	st.outs, st.run = slices.Clone(m.outs), l.run
+	st.label = func() string {
+		names := make([]string, len(first))
+		for i, op := range first {
+			names[i] = op.String()
+		}
+		title := strings.Join(names, "·")
+		if more > 0 {
+			title += fmt.Sprintf("+%d", more)
+		}
+		return fmt.Sprintf("Loop %s [%d %d]", title, rows, cols)
+	}
 }
 
 // shape decides on blocks.
@@ -168,11 +182,11 @@ func (m *maker) shape() {
 func (m *maker) plain() bool {
 	c := m.c
 	for _, n := range m.u.nodes {
-		if cl := c.class[n.id]; cl.kind == rowKind || cl.kind == endKind && n.size() > 1 {
+		if cl := c.about[n.id].class; cl.kind == rowKind || cl.kind == endKind && n.size() > 1 {
 			return false
 		}
-		for _, v := range c.operands[n.id] {
-			if dims, strides := v.merged(); !v.isDense() && !(len(dims) == 1 && strides[0] == 0) {
+		for _, v := range c.about[n.id].operands {
+			if !v.isDense() && !v.repeatsOne() {
 				return false
 			}
 		}
@@ -181,7 +195,7 @@ func (m *maker) plain() bool {
 }
 
 func (m *maker) hasRows() bool {
-	return slices.ContainsFunc(m.u.nodes, func(n *node) bool { return m.c.class[n.id].kind == rowKind })
+	return slices.ContainsFunc(m.u.nodes, func(n *node) bool { return m.c.about[n.id].class.kind == rowKind })
 }
 
 func (m *maker) reg(r register) int {
@@ -194,10 +208,10 @@ func (m *maker) emit(i instr) { m.l.code = append(m.l.code, i) }
 // operand returns the register of what a node reads: of as many numbers as it computes.
 func (m *maker) operand(n *node, i int) int {
 	c := m.c
-	v := c.operands[n.id][i]
+	v := c.about[n.id].operands[i]
 	reading := c.reading(n)
-	if r, ok := m.of[v.base]; ok && c.joins(reading, v) {
-		if c.class[v.base.id].kind == rowKind && reading.kind == fullKind {
+	if r := c.about[v.base.id].register; r >= 0 && c.about[v.base.id].unit == c.about[n.id].unit && c.joins(reading, v) {
+		if c.about[v.base.id].class.kind == rowKind && reading.kind == fullKind {
 			return m.expand(r)
 		}
 		return r
@@ -207,12 +221,12 @@ func (m *maker) operand(n *node, i int) int {
 
 // expand repeats a number per row over the row.
 func (m *maker) expand(r int) int {
-	if w, ok := m.wide[r]; ok {
+	if w := m.l.regs[r].wide; w > 0 {
 		return w
 	}
 	w := m.reg(register{typ: m.l.regs[r].typ})
 	m.emit(instr{op: iExpand, dst: w, a: r})
-	m.wide[r] = w
+	m.l.regs[r].wide = w
 	return w
 }
 
@@ -230,18 +244,13 @@ func (m *maker) load(v *view, row bool) int {
 
 func (m *maker) newLoad(v *view, row bool) int {
 	l, t := m.l, v.base.shape.DType
-	from := ref{m.c.e.slot(v.base), v.from}
+	from := ref{m.c.slot(v.base), v.from}
 	n := l.rows * l.cols
 	if row {
 		n = l.rows
 	}
-	dims, strides := v.merged()
-	zero := true
-	for _, s := range strides {
-		zero = zero && s == 0
-	}
 	switch {
-	case t == dtypes.Float32 && zero && n > 1:
+	case t == dtypes.Float32 && n > 1 && v.repeatsOne():
 		s := scalar{ref: from}
 		if x, ok := v.base.number(); ok {
 			s.value, s.known = x, true
@@ -252,20 +261,22 @@ func (m *maker) newLoad(v *view, row bool) int {
 		return r
 	case v.isDense():
 		return m.reg(register{typ: t, row: row, place: inArray, ref: from})
-	case row:
-		r := m.reg(register{typ: t, row: true, place: strided, ref: from, dims: dims, strides: strides})
+	}
+	dims, steps := v.merged()
+	if row {
+		r := m.reg(register{typ: t, row: true, place: strided, ref: from, view: &strides{dims, steps}})
 		m.emit(instr{op: iLoad, dst: r})
 		return r
 	}
 	// Axes of size 1 aside, the last axis is the columns.
 	last := len(dims) - 1
-	if dims[last] == l.cols && (last == 0 || last == 1 && strides[0] == 0) && strides[last] == 1 && t == dtypes.Float32 {
+	if dims[last] == l.cols && (last == 0 || last == 1 && steps[0] == 0) && steps[last] == 1 && t == dtypes.Float32 {
 		return m.reg(register{typ: t, place: perCol, ref: from})
 	}
-	if l.perBlock > 0 && strides[last] == 0 && dims[last] == l.cols && last == 1 && strides[0] == 1 {
+	if l.perBlock > 0 && steps[last] == 0 && dims[last] == l.cols && last == 1 && steps[0] == 1 {
 		return m.expand(m.reg(register{typ: t, row: true, place: inArray, ref: from}))
 	}
-	r := m.reg(register{typ: t, place: strided, ref: from, dims: dims, strides: strides})
+	r := m.reg(register{typ: t, place: strided, ref: from, view: &strides{dims, steps}})
 	m.emit(instr{op: iLoad, dst: r})
 	return r
 }
@@ -284,21 +295,20 @@ func (m *maker) isScalar(r int) bool { return m.l.regs[r].place == scalarAt }
 
 // result returns the register that a node's numbers go to.
 func (m *maker) result(n *node) int {
-	row := m.c.class[n.id].kind == rowKind
+	row := m.c.about[n.id].class.kind == rowKind
 	r := register{typ: n.shape.DType, row: row}
 	if m.c.stored(n) {
-		s := m.c.e.slot(n)
+		s := m.c.slot(n)
 		r.place, r.ref = inArray, ref{slot: s}
 		m.outs = append(m.outs, out{slot: s, bytes: byteSize(n.shape)})
 	}
 	i := m.reg(r)
-	m.of[n] = i
+	m.c.about[n.id].register = i
 	return i
 }
 
 // node adds the instructions of a node.
 func (m *maker) node(n *node) {
-	m.names = append(m.names, n.op.String())
 	if isReduction(n.op) {
 		m.reduction(n)
 		return
@@ -331,15 +341,15 @@ func (m *maker) node(n *node) {
 	case compute.OpTypeLogicalNot:
 		m.emit(instr{op: iNot, a: a, dst: m.result(n)})
 	default:
-		if u, ok := unaries[n.op]; ok {
+		if u, ok := unaries.get(n.op); ok {
 			m.emit(instr{op: iUnary, code: uint8(u), a: m.wholeReg(a), dst: m.result(n)})
 			return
 		}
-		if k, ok := comparisons[n.op]; ok {
+		if k, ok := comparisons.get(n.op); ok {
 			m.compare(n, k, a, b)
 			return
 		}
-		m.binary(n, binaries[n.op], a, b)
+		m.binary(n, binaries[n.op].of, a, b)
 	}
 }
 
@@ -390,7 +400,7 @@ func (m *maker) known(r int) float32 {
 
 // constant returns a scalar register.
 func (m *maker) constant(v float32, n *node) int {
-	r := m.reg(register{typ: dtypes.Float32, place: scalarAt, row: m.c.class[n.id].kind == rowKind})
+	r := m.reg(register{typ: dtypes.Float32, place: scalarAt, row: m.c.about[n.id].class.kind == rowKind})
 	m.l.scalars = append(m.l.scalars, scalar{reg: r, value: v, known: true})
 	return r
 }
@@ -398,11 +408,11 @@ func (m *maker) constant(v float32, n *node) int {
 // reduction adds a sum, or another reduction of rows.
 func (m *maker) reduction(n *node) {
 	a := m.wholeReg(m.operand(n, 0))
-	if m.c.class[n.id].kind == rowKind {
-		m.emit(instr{op: iReduce, code: uint8(reductions[n.op]), a: a, dst: m.result(n)})
+	if m.c.about[n.id].class.kind == rowKind {
+		m.emit(instr{op: iReduce, code: uint8(reductions[n.op].of), a: a, dst: m.result(n)})
 		return
 	}
-	s := m.c.e.slot(n)
+	s := m.c.slot(n)
 	m.outs = append(m.outs, out{slot: s, bytes: byteSize(n.shape)})
 	op := iColumns
 	if n.size() == 1 {
@@ -413,38 +423,42 @@ func (m *maker) reduction(n *node) {
 }
 
 // writes says whether an instruction writes a register, and which it reads.
-func (i instr) writes() bool { return i.op != iColumns && i.op != iTotal }
+func (i *instr) writes() bool { return i.op != iColumns && i.op != iTotal }
 
-func (i instr) reads() []int {
+func (i *instr) reads() (r [3]int, n int) {
+	r = [3]int{i.a, i.b, i.c}
 	switch i.op {
 	case iLoad:
-		return nil
+		return r, 0
 	case iUnary, iNot, iToFloat, iFinite, iExpand, iReduce, iColumns, iTotal:
-		return []int{i.a}
+		return r, 1
 	case iSelect:
-		return []int{i.a, i.b, i.c}
+		return r, 3
 	}
-	return []int{i.a, i.b}
+	return r, 2
 }
 
 // allocate gives registers their memory: one of a number that is read for the last time is
 // free for the result.
 func (m *maker) allocate() {
 	l := m.l
-	last := make([]int, len(l.regs))
-	first := make([]int, len(l.regs))
+	fit(&m.first, len(l.regs))
+	fit(&m.last, len(l.regs))
+	first, last := m.first, m.last
 	for i := range last {
 		last[i], first[i] = -1, -1
 	}
-	for k, i := range l.code {
-		for _, r := range i.reads() {
+	for k := range l.code {
+		i := &l.code[k]
+		in, n := i.reads()
+		for _, r := range in[:n] {
 			last[r] = k
 		}
 		if i.writes() && first[i.dst] < 0 {
 			first[i.dst] = k
 		}
 	}
-	var freeF, freeB []int
+	freeF, freeB := m.freeF[:0], m.freeB[:0]
 	take := func(free *[]int, count *int) int {
 		if k := len(*free) - 1; k >= 0 {
 			s := (*free)[k]
@@ -470,10 +484,11 @@ func (m *maker) allocate() {
 			own(r)
 		}
 	}
-	for k, i := range l.code {
-		for _, a := range i.reads() {
+	// free gives back the memory of operands that are read for the last time.
+	free := func(k int, operands []int) {
+		for _, a := range operands {
 			r := &l.regs[a]
-			if last[a] != k || r.row || r.place != scratch && r.place != strided || i.op == iColumns || i.op == iTotal || i.op == iReduce || i.op == iExpand {
+			if last[a] != k || r.row || r.place != scratch && r.place != strided {
 				continue
 			}
 			last[a] = -1 // once
@@ -483,74 +498,87 @@ func (m *maker) allocate() {
 				freeF = append(freeF, r.slot)
 			}
 		}
+	}
+	for k := range l.code {
+		i := &l.code[k]
+		in, n := i.reads()
+		// Results of other sizes must not lie where the operand is, which is free afterwards.
+		apart := i.op == iColumns || i.op == iTotal || i.op == iReduce || i.op == iExpand
+		if !apart {
+			free(k, in[:n])
+		}
 		if i.writes() && first[i.dst] == k {
 			if r := &l.regs[i.dst]; r.place == scratch || r.place == strided {
 				own(r)
 			}
 		}
-		// Results of other sizes must not lie where the operand is; it is free afterwards.
-		for _, a := range i.reads() {
-			r := &l.regs[a]
-			if last[a] != k || r.row || r.place != scratch && r.place != strided {
-				continue
-			}
-			last[a] = -1
-			if r.typ == dtypes.Bool {
-				freeB = append(freeB, r.slot)
-			} else {
-				freeF = append(freeF, r.slot)
-			}
+		if apart {
+			free(k, in[:n])
 		}
 	}
+	m.freeF, m.freeB = freeF, freeB
 	m.overwrite()
+}
+
+// use is how a loop reads and writes an array.
+type use struct {
+	slot     int
+	last     int  // instruction that reads it; −1 if none does
+	first    int  // instruction that writes it; −1 if none does
+	straight bool // block after block, in order
 }
 
 // overwrite finds arrays that results may take the place of: those of which block after
 // block is read, in order, and not after the result is written.
 func (m *maker) overwrite() {
 	l := m.l
-	lastRead := map[int]int{} // by slot
-	firstWrite := map[int]int{}
-	plain := map[int]bool{}
+	uses := m.uses[:0] // few
+	of := func(slot int) *use {
+		for i := range uses {
+			if uses[i].slot == slot {
+				return &uses[i]
+			}
+		}
+		uses = append(uses, use{slot, -1, -1, true})
+		return &uses[len(uses)-1]
+	}
 	for i := range l.regs {
 		r := &l.regs[i]
 		if r.place == scratch || r.place == filled || r.place == scalarAt {
 			continue
 		}
-		ok := r.place == inArray && !r.row && r.ref.from == 0 && r.typ == dtypes.Float32
-		if was, seen := plain[r.ref.slot]; seen {
-			ok = ok && was
+		if r.place != inArray || r.row || r.ref.from != 0 || r.typ != dtypes.Float32 {
+			of(r.ref.slot).straight = false
 		}
-		plain[r.ref.slot] = ok
 	}
 	for _, s := range l.scalars {
 		if !s.known {
-			plain[s.ref.slot] = false
+			of(s.ref.slot).straight = false
 		}
 	}
-	for k, i := range l.code {
-		for _, a := range i.reads() {
+	for k := range l.code {
+		i := &l.code[k]
+		in, n := i.reads()
+		for _, a := range in[:n] {
 			if l.regs[a].place == inArray {
-				lastRead[l.regs[a].ref.slot] = k
+				of(l.regs[a].ref.slot).last = k
 			}
 		}
 		if i.writes() && l.regs[i.dst].place == inArray {
-			firstWrite[l.regs[i.dst].ref.slot] = k
+			of(l.regs[i.dst].ref.slot).first = k
 		}
 	}
-	own := map[int]bool{}
-	for _, o := range m.outs {
-		own[o.slot] = true
-	}
+	m.uses = uses
 	for k := range m.outs {
 		o := &m.outs[k]
-		w, writes := firstWrite[o.slot]
-		if !writes || !plain[o.slot] {
+		to := *of(o.slot)
+		if to.first < 0 || !to.straight {
 			continue
 		}
 		for _, r := range m.reads {
-			s := m.c.e.slot(r.v.base)
-			if plain[s] && !own[s] && lastRead[s] <= w && r.v.base.size() == l.rows*l.cols && !slices.Contains(o.reuse, s) {
+			s := m.c.slot(r.v.base)
+			own := slices.ContainsFunc(m.outs, func(o out) bool { return o.slot == s })
+			if from := of(s); from.straight && !own && 0 <= from.last && from.last <= to.first && r.v.base.size() == l.rows*l.cols && !slices.Contains(o.reuse, s) {
 				o.reuse = append(o.reuse, s)
 			}
 		}

@@ -15,7 +15,7 @@ const mostParts = 32
 // leastPart is how many numbers a part has at least.
 const leastPart = 1 << 14
 
-// worker is the registers of one thread.
+// worker is the registers of one thread. Loops take it one after the other.
 type worker struct {
 	floats  [][]float32 // by register
 	bools   [][]bool
@@ -26,24 +26,36 @@ type worker struct {
 	sums    []float32
 }
 
-func (l *loop) worker() *worker {
-	if w, ok := l.workers.Get().(*worker); ok {
-		return w
+// worker returns the registers of a loop, to be given back to the backend.
+func (l *loop) worker(r *run) *worker {
+	w, ok := r.e.b.workers.Get().(*worker)
+	if !ok {
+		w = &worker{}
 	}
-	size := l.blockLen()
-	w := &worker{
-		floats: make([][]float32, len(l.regs)), bools: make([][]bool, len(l.regs)), scalars: make([]float32, len(l.regs)),
-		room: make([]float32, l.floats*size), rowRoom: make([]float32, l.rowNums*max(1, l.perBlock)),
-		boolean: make([]bool, l.bools*size+l.rowNums*max(1, l.perBlock)),
-	}
-	most := 0
+	size, rows := l.blockLen(), l.rowNums*max(1, l.perBlock)
+	sums := 0
 	for _, e := range l.ends {
 		if !e.all {
-			most = max(most, min(e.size, l.cols))
+			sums = max(sums, min(e.size, l.cols))
 		}
 	}
-	w.sums = make([]float32, most)
+	fit(&w.floats, len(l.regs))
+	fit(&w.bools, len(l.regs))
+	fit(&w.scalars, len(l.regs))
+	fit(&w.room, l.floats*size)
+	fit(&w.rowRoom, rows)
+	fit(&w.boolean, l.bools*size+rows)
+	fit(&w.sums, sums)
+	l.prepare(r, w)
 	return w
+}
+
+// fit makes a slice so long, of any content.
+func fit[T any](x *[]T, n int) {
+	if cap(*x) < n {
+		*x = make([]T, n, n+n/2)
+	}
+	*x = (*x)[:n]
 }
 
 // blockLen is the most numbers in a block.
@@ -74,18 +86,16 @@ func (l *loop) run(r *run) {
 		}
 	}
 	if count == 1 || r.pool == nil {
-		w := l.worker()
-		l.prepare(r, w)
+		w := l.worker(r)
 		for part := range count {
 			l.part(r, w, p, part, part*each, min(n, (part+1)*each))
 		}
-		l.workers.Put(w)
+		r.e.b.workers.Put(w)
 	} else {
 		r.pool.For(n, each, func(lo, hi int) {
-			w := l.worker()
-			l.prepare(r, w)
+			w := l.worker(r)
 			l.part(r, w, p, lo/each, lo, hi)
-			l.workers.Put(w)
+			r.e.b.workers.Put(w)
 		})
 	}
 	for i, e := range l.ends {
@@ -264,9 +274,9 @@ func (l *loop) block(r *run, w *worker, p *parts, part, row, rows, from, col, n 
 				start, count = row, rows
 			}
 			if x.typ == dtypes.Bool {
-				gather(b[i.dst][:count], r.vals[x.ref.slot], x.ref.from, x.dims, x.strides, start)
+				gather(b[i.dst][:count], r.vals[x.ref.slot], x.ref.from, x.view.dims, x.view.steps, start)
 			} else {
-				gather(f[i.dst][:count], r.vals[x.ref.slot], x.ref.from, x.dims, x.strides, start)
+				gather(f[i.dst][:count], r.vals[x.ref.slot], x.ref.from, x.view.dims, x.view.steps, start)
 			}
 		case iReduce:
 			kernel.Reduce(nil, kernel.Reduction(i.code), f[i.dst], f[i.a], rows, l.cols, 1)

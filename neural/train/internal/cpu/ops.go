@@ -236,7 +236,7 @@ func (f *Function) Iota(shape shapes.Shape, axis int) (v compute.Value, err erro
 	}
 	// Numbers along one axis, repeated along the others.
 	n := shape.Dimensions[axis]
-	line := f.add(compute.OpTypeIota, makeShape(shape.DType, []int{n}), nil)
+	line := f.add(compute.OpTypeIota, f.shapeOf(shape.DType, []int{n}), nil)
 	return f.broadcast(line, shape.Dimensions, []int{axis}), nil
 }
 
@@ -317,7 +317,7 @@ func (f *Function) ArgMinMax(x compute.Value, axis int, t dtypes.DType, isMin bo
 	if in[0].dims()[axis] == 0 {
 		return nil, fmt.Errorf("cpu: ArgMinMax over no numbers, axis %d of %s", axis, in[0].shape)
 	}
-	return f.add(op, makeShape(t, shape.Dimensions), extreme{axis, isMin}, in[0]), nil
+	return f.add(op, f.shapeOf(t, shape.Dimensions), extreme{axis, isMin}, in[0]), nil
 }
 
 // contraction is the attribute of DotGeneral.
@@ -353,7 +353,7 @@ func (f *Function) DotGeneral(lhs compute.Value, lhsSum, lhsBatch []int, rhs com
 		return nil, err
 	}
 	c := contraction{slices.Clone(lhsSum), slices.Clone(lhsBatch), slices.Clone(rhsSum), slices.Clone(rhsBatch)}
-	return f.add(op, makeShape(t, shape.Dimensions), c, in...), nil
+	return f.add(op, f.shapeOf(t, shape.Dimensions), c, in...), nil
 }
 
 // starts returns one array of the start indices as int64, or nil if they are all
@@ -403,7 +403,7 @@ func (f *Function) DynamicSlice(operand compute.Value, startIndices []compute.Va
 		return nil, err
 	}
 	if at != nil {
-		return f.add(op, makeShape(x.shape.DType, sizes), nil, x, at), nil
+		return f.add(op, f.shapeOf(x.shape.DType, sizes), nil, x, at), nil
 	}
 	limits := make([]int, len(fixed))
 	for a := range fixed {
@@ -479,7 +479,7 @@ func (f *Function) Gather(operand, indices compute.Value, vectorAxis int, offset
 	}
 	g := gathering{vectorAxis, slices.Clone(offsetAxes), slices.Clone(collapsed), slices.Clone(startMap), slices.Clone(sliceSizes)}
 	slices.Sort(g.offsetAxes)
-	return f.add(op, makeShape(x.shape.DType, shape.Dimensions), g, x, at), nil
+	return f.add(op, f.shapeOf(x.shape.DType, shape.Dimensions), g, x, at), nil
 }
 
 // indexVectors returns indices as int64 that have the axis of index vectors.

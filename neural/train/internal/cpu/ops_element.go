@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -9,13 +10,36 @@ import (
 	"github.com/gomlx/compute/shapes"
 )
 
-// elementwise says whether an operation computes number by number.
-func elementwise(op compute.OpType) bool {
-	return shapeinference.StandardUnaryOperations.Has(op) && !unsupportedUnary(op) ||
-		shapeinference.AllBinaryOperations.Has(op) && !unsupportedBinary(op) ||
-		op == compute.OpTypeWhere || op == compute.OpTypeConvertDType || op == compute.OpTypeIsFinite ||
-		op == compute.OpTypeIsNaN || op == compute.OpTypeClamp
+// lookup is a map of operations, which are small numbers: the compiler asks at every turn.
+type lookup[T any] [opCount]struct {
+	of T
+	ok bool
 }
+
+func lookupOf[T any](m map[compute.OpType]T) *lookup[T] {
+	l := &lookup[T]{}
+	for op, v := range m {
+		l[op].of, l[op].ok = v, true
+	}
+	return l
+}
+
+func (l *lookup[T]) get(op compute.OpType) (v T, ok bool) { return l[op].of, l[op].ok }
+func (l *lookup[T]) has(op compute.OpType) bool           { return l[op].ok }
+
+// elementwise says whether an operation computes number by number.
+func elementwise(op compute.OpType) bool { return elements[op] }
+
+var elements = func() (is [opCount]bool) {
+	for op := range is {
+		op := compute.OpType(op)
+		is[op] = shapeinference.StandardUnaryOperations.Has(op) && !unsupportedUnary(op) ||
+			shapeinference.AllBinaryOperations.Has(op) && !unsupportedBinary(op) ||
+			op == compute.OpTypeWhere || op == compute.OpTypeConvertDType || op == compute.OpTypeIsFinite ||
+			op == compute.OpTypeIsNaN || op == compute.OpTypeClamp
+	}
+	return is
+}()
 
 func unsupportedUnary(op compute.OpType) bool {
 	return op == compute.OpTypeImag || op == compute.OpTypeConj || op == compute.OpTypeReal
@@ -31,7 +55,14 @@ func unsupportedBinary(op compute.OpType) bool {
 	return false
 }
 
-func comparison(op compute.OpType) bool { return shapeinference.ComparisonOperations.Has(op) }
+func comparison(op compute.OpType) bool { return relations[op] }
+
+var relations = func() (is [opCount]bool) {
+	for op := range shapeinference.ComparisonOperations {
+		is[op] = true
+	}
+	return is
+}()
 
 // rescue makes an error of what is wrong with this package itself: no caller's input may end
 // the process.
@@ -56,45 +87,63 @@ func guarded(op compute.OpType, infer func() (shapes.Shape, error)) (s shapes.Sh
 
 func (f *Function) unaryOp(op compute.OpType, x compute.Value) (v compute.Value, err error) {
 	defer rescue(&err)
-	in, err := f.values(op, x)
+	n, err := f.value(op, 0, x)
 	if err != nil {
 		return nil, err
 	}
-	if op == compute.OpTypeIsNaN || op == compute.OpTypeIsFinite {
-		if !in[0].shape.DType.IsFloat() { // all are finite
+	switch {
+	case op == compute.OpTypeIsNaN || op == compute.OpTypeIsFinite:
+		if !n.shape.DType.IsFloat() { // all are finite
 			if op == compute.OpTypeIsNaN {
-				return f.binary(compute.OpTypeNotEqual, in[0], in[0]), nil
+				return f.binary(compute.OpTypeNotEqual, n, n), nil
 			}
-			return f.binary(compute.OpTypeEqual, in[0], in[0]), nil
+			return f.binary(compute.OpTypeEqual, n, n), nil
 		}
-	} else if _, err := guarded(op, func() (shapes.Shape, error) { return shapeinference.UnaryOp(op, in[0].shape) }); err != nil {
-		return nil, err
+	case n.shape.DType == dtypes.Float32 && unaries.has(op): // which is always right
+	default:
+		if _, err := guarded(op, func() (shapes.Shape, error) { return shapeinference.UnaryOp(op, n.shape) }); err != nil {
+			return nil, err
+		}
 	}
-	return f.unary(op, in[0]), nil
+	return f.unary(op, n), nil
 }
 
 func (f *Function) binaryOp(op compute.OpType, lhs, rhs compute.Value) (v compute.Value, err error) {
 	defer rescue(&err)
-	in, err := f.values(op, lhs, rhs)
+	a, err := f.value(op, 0, lhs)
 	if err != nil {
 		return nil, err
 	}
+	b, err := f.value(op, 1, rhs)
+	if err != nil {
+		return nil, err
+	}
+	if a.alike(b) && (binaries.has(op) || comparisons.has(op)) { // which is always right
+		return f.binary(op, a, b), nil
+	}
 	if _, err := guarded(op, func() (shapes.Shape, error) {
 		if comparison(op) {
-			if in[0].shape.DType == dtypes.Bool && in[1].shape.DType == dtypes.Bool {
-				s := in[0].shape.Clone()
+			if a.shape.DType == dtypes.Bool && b.shape.DType == dtypes.Bool {
+				s := a.shape.Clone()
 				s.DType = dtypes.Uint8 // booleans compare as numbers
-				r := in[1].shape.Clone()
+				r := b.shape.Clone()
 				r.DType = dtypes.Uint8
 				return shapeinference.ComparisonOp(op, s, r)
 			}
-			return shapeinference.ComparisonOp(op, in[0].shape, in[1].shape)
+			return shapeinference.ComparisonOp(op, a.shape, b.shape)
 		}
-		return shapeinference.BinaryOp(op, in[0].shape, in[1].shape)
+		return shapeinference.BinaryOp(op, a.shape, b.shape)
 	}); err != nil {
 		return nil, err
 	}
-	return f.binary(op, in[0], in[1]), nil
+	return f.binary(op, a, b), nil
+}
+
+// alike says whether both are float32 numbers of one shape, or one of them is a single
+// one.
+func (n *node) alike(o *node) bool {
+	return n.shape.DType == dtypes.Float32 && o.shape.DType == dtypes.Float32 &&
+		(len(n.dims()) == 0 || len(o.dims()) == 0 || slices.Equal(n.dims(), o.dims()))
 }
 
 // Abs implements the operation of [compute.StandardOps].

@@ -247,7 +247,7 @@ func (c *conv) plain(straight []int) *node {
 	o.Top, o.Left = c.square(c.low, 0)
 	o.OutH, o.OutW = c.spatial(c.out, c.axes.OutputSpatial)
 	o.Groups = c.channelGroups
-	y := c.f.add(opConv, makeShape(dtypes.Float32, []int{o.N, o.OutH, o.OutW, o.K}), convolution{forward, o}, x, w)
+	y := c.f.add(opConv, c.f.shapeOf(dtypes.Float32, []int{o.N, o.OutH, o.OutW, o.K}), convolution{forward, o}, x, w)
 	return c.result(y, false)
 }
 
@@ -272,7 +272,7 @@ func (c *conv) byInput(straight []int) *node {
 		w = c.f.reshape(w, []int{o.R, o.S, g, o.C / g, o.K / g})
 		w = c.f.reshape(c.f.transpose(w, []int{0, 1, 3, 2, 4}), []int{o.R, o.S, o.C / g, o.K})
 	}
-	dx := c.f.add(opConv, makeShape(dtypes.Float32, []int{o.N, o.H, o.W, o.C}), convolution{backwardInput, o}, dy, w)
+	dx := c.f.add(opConv, c.f.shapeOf(dtypes.Float32, []int{o.N, o.H, o.W, o.C}), convolution{backwardInput, o}, dy, w)
 	return c.result(dx, false)
 }
 
@@ -290,7 +290,7 @@ func (c *conv) byWeight(turned []int) *node {
 	o.DilationH, o.DilationW = c.square(c.strides, 1)
 	o.Top, o.Left = c.square(c.low, 0)
 	o.Groups = c.batchGroups
-	dw := c.f.add(opConv, makeShape(dtypes.Float32, []int{o.R, o.S, o.C / o.Groups, o.K}), convolution{backwardWeight, o}, x, dy)
+	dw := c.f.add(opConv, c.f.shapeOf(dtypes.Float32, []int{o.R, o.S, o.C / o.Groups, o.K}), convolution{backwardWeight, o}, x, dy)
 	return c.result(dw, true)
 }
 
@@ -315,7 +315,7 @@ func (c *conv) any() *node {
 	dims = append(dims, c.out[a.OutputChannels])
 	at := anyConv{slices.Clone(c.strides), slices.Clone(c.low), slices.Clone(c.inDil), slices.Clone(c.kDil),
 		max(c.channelGroups, c.batchGroups)}
-	y := c.f.add(opConvAny, makeShape(dtypes.Float32, dims), at, x, w)
+	y := c.f.add(opConvAny, c.f.shapeOf(dtypes.Float32, dims), at, x, w)
 	perm := make([]int, len(dims))
 	perm[a.OutputBatch], perm[a.OutputChannels] = 0, len(dims)-1
 	for i, s := range a.OutputSpatial {
@@ -346,7 +346,7 @@ func (f *Function) concatenateConvs(xs []*node, axis int) *node {
 	c.K *= len(xs)
 	dims := slices.Clone(xs[0].dims())
 	dims[3] *= len(xs)
-	return f.add(opConv, makeShape(dtypes.Float32, dims), c, a, b)
+	return f.add(opConv, f.shapeOf(dtypes.Float32, dims), c, a, b)
 }
 
 // joined returns the array whose consecutive slices along the last axis are the operands
@@ -472,17 +472,17 @@ func (f *Function) ReduceWindow(input compute.Value, reduce compute.ReduceOpType
 				if y := f.sumBackward(x, w, shape.Dimensions); y != nil {
 					return y, nil
 				}
-				return f.add(opWindow, makeShape(dtypes.Float32, shape.Dimensions), pool{forward, false, k}, x), nil
+				return f.add(opWindow, f.shapeOf(dtypes.Float32, shape.Dimensions), pool{forward, false, k}, x), nil
 			case compute.ReduceOpMax:
-				return f.add(opWindow, makeShape(dtypes.Float32, shape.Dimensions), pool{forward, true, k}, x), nil
+				return f.add(opWindow, f.shapeOf(dtypes.Float32, shape.Dimensions), pool{forward, true, k}, x), nil
 			case compute.ReduceOpMin:
-				y := f.add(opWindow, makeShape(dtypes.Float32, shape.Dimensions), pool{forward, true, k},
+				y := f.add(opWindow, f.shapeOf(dtypes.Float32, shape.Dimensions), pool{forward, true, k},
 					f.unary(compute.OpTypeNeg, x))
 				return f.unary(compute.OpTypeNeg, y), nil
 			}
 		}
 	}
-	return f.add(op, makeShape(x.shape.DType, shape.Dimensions), w, x), nil
+	return f.add(op, f.shapeOf(x.shape.DType, shape.Dimensions), w, x), nil
 }
 
 // sumBackward recognises the gradient of sums over windows: sums over windows, at every
@@ -504,7 +504,7 @@ func (f *Function) sumBackward(x *node, w windows, dims []int) *node {
 	if !ok {
 		return nil
 	}
-	return f.add(opWindow, makeShape(dtypes.Float32, dims), pool{backwardInput, false, back}, v)
+	return f.add(opWindow, f.shapeOf(dtypes.Float32, dims), pool{backwardInput, false, back}, v)
 }
 
 // sumOfDilated recognises the same gradient, with the zeros between pixels as a dilation of
@@ -523,7 +523,7 @@ func (f *Function) sumOfDilated(x *node, w windows, dims []int) *node {
 	if !ok {
 		return nil
 	}
-	return f.add(opWindow, makeShape(dtypes.Float32, dims), pool{backwardInput, false, back}, x)
+	return f.add(opWindow, f.shapeOf(dtypes.Float32, dims), pool{backwardInput, false, back}, x)
 }
 
 // padOfWindow lets the gradient of sums over windows fall on an array that is padded, or
@@ -556,7 +556,7 @@ func (f *Function) padOfWindow(x, fill *node, p pads, dims []int) *node {
 	if w.H <= 0 || w.W <= 0 {
 		return nil
 	}
-	return f.add(opWindow, makeShape(dtypes.Float32, dims), w, x.in[0])
+	return f.add(opWindow, f.shapeOf(dtypes.Float32, dims), w, x.in[0])
 }
 
 func (f *Function) selectAndScatter(op compute.OpType, operand, source compute.Value, sizes, strides []int,
@@ -594,7 +594,7 @@ func (f *Function) selectAndScatter(op compute.OpType, operand, source compute.V
 	if op == compute.OpTypeSelectAndScatterMin {
 		x = f.unary(compute.OpTypeNeg, x)
 	}
-	return f.add(opWindow, makeShape(dtypes.Float32, x.dims()), pool{backwardInput, true, k}, x, dy), nil
+	return f.add(opWindow, f.shapeOf(dtypes.Float32, x.dims()), pool{backwardInput, true, k}, x, dy), nil
 }
 
 // SelectAndScatterMax implements the operation of [compute.StandardOps].
@@ -695,7 +695,7 @@ func (f *Function) BatchNormForTraining(operand, scale, offset compute.Value, ep
 	x, features := n.x, n.x.dims()[axis]
 	perm := append(slices.Clone(n.others), axis) // features last
 	rows := f.reshape(f.transpose(x, perm), []int{int(n.count), features})
-	moments := f.add(opMoments, makeShape(dtypes.Float32, []int{2, features}), nil, rows)
+	moments := f.add(opMoments, f.shapeOf(dtypes.Float32, []int{2, features}), nil, rows)
 	row := func(i int) *node {
 		return f.reshape(f.slice(moments, []int{i, 0}, []int{i + 1, features}, nil), []int{features})
 	}

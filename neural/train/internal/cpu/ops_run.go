@@ -141,7 +141,7 @@ func (v *view) oneAxis(axes []int) (n, stride int, ok bool) {
 // dot makes the step of a product.
 func (c *compiler) dot(n *node, st *step, to ref) {
 	a := n.attr.(contraction)
-	x, y := c.operands[n.id][0], c.operands[n.id][1]
+	x, y := c.about[n.id].operands[0], c.about[n.id].operands[1]
 	if n.shape.DType != dtypes.Float32 {
 		st.run = c.anyDot(n, to)
 		return
@@ -162,9 +162,9 @@ func (c *compiler) dot(n *node, st *step, to ref) {
 	} else {
 		g.B, g.TransB = r.rowStride, true
 	}
-	st.what = fmt.Sprintf("%d×[%d %d %d]", product(l.batchDims), g.M, g.K, g.N)
 	batch := product(l.batchDims)
-	from, with := ref{c.e.slot(x.base), x.from}, ref{c.e.slot(y.base), y.from}
+	st.label = func() string { return fmt.Sprintf("DotGeneral %d×[%d %d %d]", batch, g.M, g.K, g.N) }
+	from, with := ref{c.slot(x.base), x.from}, ref{c.slot(y.base), y.from}
 	nx, ny := x.base.size()-x.from, y.base.size()-y.from
 	size := n.size()
 	if batch == 1 {
@@ -225,8 +225,8 @@ func (c *compiler) anyDot(n *node, to ref) func(r *run) {
 
 func dotNumbers[T number](c *compiler, n *node, to ref) func(r *run) {
 	a := n.attr.(contraction)
-	x, y := c.operands[n.id][0], c.operands[n.id][1]
-	from, with := ref{c.e.slot(x.base), 0}, ref{c.e.slot(y.base), 0}
+	x, y := c.about[n.id].operands[0], c.about[n.id].operands[1]
+	from, with := ref{c.slot(x.base), 0}, ref{c.slot(y.base), 0}
 	nx, ny, size := x.base.size(), y.base.size(), n.size()
 	// The places of all combinations of the axes of each sort.
 	places := func(v *view, axes []int) []int {

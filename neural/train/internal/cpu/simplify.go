@@ -14,6 +14,11 @@ func makeShape(t dtypes.DType, dims []int) shapes.Shape {
 	return shapes.Shape{DType: t, Dimensions: slices.Clone(dims)}
 }
 
+// shapeOf is makeShape for a node, which goes when the computation is compiled.
+func (f *Function) shapeOf(t dtypes.DType, dims []int) shapes.Shape {
+	return shapes.Shape{DType: t, Dimensions: f.ofInts.copyOf(dims)}
+}
+
 func product(dims []int) int {
 	n := 1
 	for _, d := range dims {
@@ -32,7 +37,7 @@ func (f *Function) reshape(x *node, dims []int) *node {
 	if x.op == compute.OpTypeBroadcastInDim && x.in[0].size() == 1 {
 		return f.broadcast(f.reshape(x.in[0], nil), dims, nil)
 	}
-	return f.add(compute.OpTypeReshape, makeShape(x.shape.DType, dims), nil, x)
+	return f.add(compute.OpTypeReshape, f.shapeOf(x.shape.DType, dims), nil, x)
 }
 
 // broadcast repeats x: its axis i is axis axes[i] of the result.
@@ -55,7 +60,7 @@ func (f *Function) broadcast(x *node, dims, axes []int) *node {
 		}
 		return f.broadcast(x.in[0], dims, through)
 	}
-	return f.add(compute.OpTypeBroadcastInDim, makeShape(x.shape.DType, dims), ints(slices.Clone(axes)), x)
+	return f.add(compute.OpTypeBroadcastInDim, f.shapeOf(x.shape.DType, dims), ints(slices.Clone(axes)), x)
 }
 
 // broadcastTo repeats a scalar, or the axes of size 1 of an array of the same rank.
@@ -101,7 +106,7 @@ func (f *Function) transpose(x *node, perm []int) *node {
 	if y := f.exchanged(x, perm, dims); y != nil {
 		return y
 	}
-	return f.add(compute.OpTypeTranspose, makeShape(x.shape.DType, dims), ints(slices.Clone(perm)), x)
+	return f.add(compute.OpTypeTranspose, f.shapeOf(x.shape.DType, dims), ints(slices.Clone(perm)), x)
 }
 
 // exchanged returns a transposed product as the product of its operands the other way round,
@@ -126,7 +131,7 @@ func (f *Function) exchanged(x *node, perm, dims []int) *node {
 			return nil
 		}
 	}
-	return f.add(x.op, makeShape(x.shape.DType, dims), contraction{c.rhsSum, c.rhsBatch, c.lhsSum, c.lhsBatch}, x.in[1], x.in[0])
+	return f.add(x.op, f.shapeOf(x.shape.DType, dims), contraction{c.rhsSum, c.rhsBatch, c.lhsSum, c.lhsBatch}, x.in[1], x.in[0])
 }
 
 // scalarOf returns the scalar that x repeats, or nil.
@@ -157,7 +162,7 @@ func (f *Function) reverse(x *node, axes []int) *node {
 	if len(left) == 0 || scalarOf(x) != nil {
 		return x
 	}
-	return f.add(compute.OpTypeReverse, makeShape(x.shape.DType, x.dims()), left, x)
+	return f.add(compute.OpTypeReverse, f.shapeOf(x.shape.DType, x.dims()), left, x)
 }
 
 // part is a slice: starts and steps.
@@ -194,7 +199,7 @@ func (f *Function) slice(x *node, starts, limits, strides []int) *node {
 		}
 		x = x.in[0]
 	}
-	return f.add(compute.OpTypeSlice, makeShape(x.shape.DType, dims), p, x)
+	return f.add(compute.OpTypeSlice, f.shapeOf(x.shape.DType, dims), p, x)
 }
 
 // pads is how much a pad adds.
@@ -225,7 +230,7 @@ func (f *Function) pad(x, fill *node, axes []compute.PadAxis) *node {
 	if w := f.padOfWindow(x, fill, p, dims); w != nil {
 		return w
 	}
-	return f.add(compute.OpTypePad, makeShape(x.shape.DType, dims), p, x, fill)
+	return f.add(compute.OpTypePad, f.shapeOf(x.shape.DType, dims), p, x, fill)
 }
 
 func (f *Function) concatenate(xs []*node, axis int) *node {
@@ -242,7 +247,7 @@ func (f *Function) concatenate(xs []*node, axis int) *node {
 	if x := f.undoSplit(xs, axis, dims); x != nil {
 		return x
 	}
-	return f.add(compute.OpTypeConcatenate, makeShape(xs[0].shape.DType, dims), ints{axis}, xs...)
+	return f.add(compute.OpTypeConcatenate, f.shapeOf(xs[0].shape.DType, dims), ints{axis}, xs...)
 }
 
 // undoSplit returns the array that the operands are the slices of, or nil.
@@ -323,17 +328,17 @@ func (f *Function) unary(op compute.OpType, x *node) *node {
 	if op == compute.OpTypeNeg && x.op == compute.OpTypeNeg || op == compute.OpTypeLogicalNot && x.op == compute.OpTypeLogicalNot {
 		return x.in[0]
 	}
-	return f.add(op, makeShape(t, x.dims()), nil, x)
+	return f.add(op, f.shapeOf(t, x.dims()), nil, x)
 }
 
 // fold computes an operation of float32 numbers.
 func fold(op compute.OpType, v ...float32) (float32, bool) {
 	out := []float32{0}
-	if u, ok := unaries[op]; ok && len(v) == 1 {
+	if u, ok := unaries.get(op); ok && len(v) == 1 {
 		u.Apply(out, v)
 		return out[0], true
 	}
-	if b, ok := binaries[op]; ok && len(v) == 2 {
+	if b, ok := binaries.get(op); ok && len(v) == 2 {
 		return b.Of(v[0], v[1]), true
 	}
 	return 0, false
@@ -383,7 +388,7 @@ func (f *Function) binary(op compute.OpType, a, b *node) *node {
 	}
 	t := a.shape.DType
 	if comparison(op) {
-		return f.add(op, makeShape(dtypes.Bool, dims), nil, a, b)
+		return f.add(op, f.shapeOf(dtypes.Bool, dims), nil, a, b)
 	}
 	if t == dtypes.Float32 {
 		if y := f.simpler(op, a, b); y != nil {
@@ -397,7 +402,7 @@ func (f *Function) binary(op compute.OpType, a, b *node) *node {
 			a, b = b, a
 		}
 	}
-	return f.add(op, makeShape(t, dims), nil, a, b)
+	return f.add(op, f.shapeOf(t, dims), nil, a, b)
 }
 
 // simpler returns a simpler form of an operation of float32 numbers, or nil.
@@ -475,12 +480,12 @@ func (f *Function) convert(x *node, t dtypes.DType) *node {
 	} else if n.op == compute.OpTypeReshape && n.size() == 1 {
 		return f.reshape(f.convert(n.in[0], t), x.dims())
 	} else if n.op == compute.OpTypeConstant && n.size() == 1 {
-		shape := makeShape(t, x.dims())
+		shape := f.shapeOf(t, x.dims())
 		flat := flatOf(&array{words: make([]uint64, 8)}, t, 1)
 		convertNumbers(flat, n.attr.(constant).flat)
 		return f.add(compute.OpTypeConstant, shape, constant{flat})
 	}
-	return f.add(compute.OpTypeConvertDType, makeShape(t, x.dims()), nil, x)
+	return f.add(compute.OpTypeConvertDType, f.shapeOf(t, x.dims()), nil, x)
 }
 
 // where chooses.
@@ -498,7 +503,7 @@ func (f *Function) where(cond, a, b *node) *node {
 	if y := f.hoisted([]*node{cond, a, b}, func(in []*node) *node { return f.where(in[0], in[1], in[2]) }); y != nil {
 		return y
 	}
-	return f.add(compute.OpTypeWhere, makeShape(a.shape.DType, dims), nil, cond, a, b)
+	return f.add(compute.OpTypeWhere, f.shapeOf(a.shape.DType, dims), nil, cond, a, b)
 }
 
 // reduction is the attribute of the reductions.
@@ -591,7 +596,7 @@ func (f *Function) reduce(op compute.OpType, x *node, axes []int) *node {
 	if outer > 1 {
 		in = append([]int{outer}, in...)
 	}
-	y := f.add(op, makeShape(x.shape.DType, shape), r, f.reshape(x, in))
+	y := f.add(op, f.shapeOf(x.shape.DType, shape), r, f.reshape(x, in))
 	if len(leftAxes) > 0 {
 		return f.reshape(f.reduce(op, f.reshape(y, left), leftAxes), dims)
 	}

@@ -6,31 +6,33 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 
 	"github.com/daedalus-search/daedalus/neural/internal/kernel"
 )
 
 // single makes the step of a node by itself.
-func (c *compiler) single(n *node) *step {
-	s := c.e.slot(n)
+func (c *compiler) single(n *node, st *step) {
+	s := c.slot(n)
 	to := ref{slot: s}
-	st := &step{op: n.op.String(), what: shapeString(n.shape), outs: []out{{slot: s, bytes: byteSize(n.shape)}}}
+	st.outs = []out{{slot: s, bytes: byteSize(n.shape)}}
+	st.name(n.op.String(), n.shape)
 	from := func(i int) ref {
-		v := c.operands[n.id][i]
-		return ref{c.e.slot(v.base), v.from}
+		v := c.about[n.id].operands[i]
+		return ref{c.slot(v.base), v.from}
 	}
 	size := n.size()
 	switch {
-	case c.copied[n.id]:
-		st.op = "Copy by " + n.op.String()
-		st.run = c.copyStep(n.shape.DType, c.operands[n.id][0], to, 0, dense(n.dims()))
+	case c.about[n.id].copied:
+		st.name("Copy by "+n.op.String(), n.shape)
+		st.run = c.copyStep(n.shape.DType, c.about[n.id].operands[0], to, 0, dense(n.dims()))
 	case size == 0:
 		st.run = func(*run) {}
 	case elementwise(n.op):
 		st.run = c.element(n, to)
 	case isReduction(n.op):
 		x := n.attr.(reduction)
-		if k, ok := reductions[n.op]; ok && n.shape.DType == dtypes.Float32 {
+		if k, ok := reductions.get(n.op); ok && n.shape.DType == dtypes.Float32 {
 			a := from(0)
 			st.run = func(r *run) {
 				kernel.Reduce(r.pool, k, at[float32](r, to, size), at[float32](r, a, x.outer*x.mid*x.inner), x.outer, x.mid, x.inner)
@@ -41,7 +43,12 @@ func (c *compiler) single(n *node) *step {
 	default:
 		c.operation(n, st, from, to)
 	}
-	return st
+}
+
+// name is what a profile calls the step. The words are joined when somebody asks.
+func (s *step) name(op string, shape shapes.Shape) {
+	shape = makeShape(shape.DType, shape.Dimensions)
+	s.label = func() string { return op + " " + shapeString(shape) }
 }
 
 // operation makes the step of anything but element-wise nodes, reductions and copies.
@@ -55,7 +62,7 @@ func (c *compiler) operation(n *node, st *step, from func(i int) ref, to ref) {
 		strides := dense(n.dims())
 		var parts []func(r *run)
 		offset := 0
-		for _, v := range c.operands[n.id] {
+		for _, v := range c.about[n.id].operands {
 			parts = append(parts, c.copyStep(n.shape.DType, v, to, offset, strides))
 			offset += v.dims[axis] * strides[axis]
 		}
@@ -74,7 +81,7 @@ func (c *compiler) operation(n *node, st *step, from func(i int) ref, to ref) {
 		st.run = gatherStep(n, from(0), from(1), to)
 	case compute.OpTypeScatterSum, compute.OpTypeScatterMax, compute.OpTypeScatterMin:
 		a := from(0)
-		if a.from == 0 && n.in[0].size() == c.operands[n.id][0].base.size() {
+		if a.from == 0 && n.in[0].size() == c.about[n.id].operands[0].base.size() {
 			st.outs[0].reuse = []int{a.slot}
 		}
 		st.run = scatterStep(n, a, from(1), from(2), to)
@@ -82,7 +89,7 @@ func (c *compiler) operation(n *node, st *step, from func(i int) ref, to ref) {
 		st.run = windowStep(n, from(0), to)
 	case opMoments:
 		a, rows, cols := from(0), n.in[0].dims()[0], n.in[0].dims()[1]
-		st.op, st.what = "Moments", shapeString(n.in[0].shape)
+		st.name("Moments", n.in[0].shape)
 		st.run = func(r *run) {
 			out := at[float32](r, to, 2*cols)
 			kernel.MeanVariance(r.pool, out[:cols], out[cols:], at[float32](r, a, rows*cols), rows, cols)
@@ -90,30 +97,34 @@ func (c *compiler) operation(n *node, st *step, from func(i int) ref, to ref) {
 	case opConv:
 		c.conv(n, st, from, to)
 	case opConvAny:
-		st.op = "ConvGeneral any"
+		st.name("ConvGeneral any", n.shape)
 		st.run = anyConvStep(n, from(0), from(1), to)
 	case opWindow:
 		p := n.attr.(pool)
 		w := p.Window
 		a, x := from(0), n.in[0].size()
-		kind := "sum"
-		if p.max {
-			kind = "max"
+		shape := makeShape(n.shape.DType, n.dims())
+		st.label = func() string {
+			kind, form := "sum", ""
+			if p.max {
+				kind = "max"
+			}
+			if p.form != forward {
+				form = " gradient"
+			}
+			return fmt.Sprintf("Window %s %d×%d%s %s", kind, w.R, w.S, form, shapeString(shape))
 		}
-		st.op = fmt.Sprintf("Window %s %d×%d", kind, w.R, w.S)
 		switch {
 		case p.form == forward && p.max:
 			st.run = func(r *run) { w.MaxForward(r.pool, at[float32](r, to, size), at[float32](r, a, x)) }
 		case p.form == forward:
 			st.run = func(r *run) { w.SumForward(r.pool, at[float32](r, to, size), at[float32](r, a, x)) }
 		case p.max:
-			st.op += " gradient"
 			b, y := from(1), n.in[1].size()
 			st.run = func(r *run) {
 				w.MaxBackward(r.pool, at[float32](r, to, size), at[float32](r, b, y), at[float32](r, a, x))
 			}
 		default:
-			st.op += " gradient"
 			st.run = func(r *run) { w.SumBackward(r.pool, at[float32](r, to, size), at[float32](r, a, x)) }
 		}
 	default:
@@ -123,13 +134,22 @@ func (c *compiler) operation(n *node, st *step, from func(i int) ref, to ref) {
 
 // copyStep copies a view to a place in an array with these strides.
 func (c *compiler) copyStep(t dtypes.DType, v *view, to ref, offset int, strides []int) func(r *run) {
-	w := view{base: v.base, from: v.from, dims: slices.Clone(v.dims), strides: slices.Clone(v.strides)}
-	place := c.e.slot(v.base)
-	return func(r *run) { copyAt(r, t, &w, place, to, offset, strides) }
+	w := c.part(v)
+	return func(r *run) { copyAt(r, t, &w, to, offset, strides) }
 }
 
-// copyAt copies a view of the array in a slot.
-func copyAt(r *run, t dtypes.DType, v *view, place int, to ref, offset int, strides []int) {
+// arrayPart is a view of the array in a slot, which has so many numbers.
+type arrayPart struct {
+	slot, size, from int
+	dims, strides    []int
+}
+
+func (c *compiler) part(v *view) arrayPart {
+	return arrayPart{c.slot(v.base), v.base.size(), v.from, slices.Clone(v.dims), slices.Clone(v.strides)}
+}
+
+// copyAt copies part of an array.
+func copyAt(r *run, t dtypes.DType, v *arrayPart, to ref, offset int, strides []int) {
 	if product(v.dims) == 0 {
 		return
 	}
@@ -139,18 +159,17 @@ func copyAt(r *run, t dtypes.DType, v *view, place int, to ref, offset int, stri
 	}
 	switch typeSize(t) {
 	case 1:
-		copyNumbers[uint8](r, to, end, offset, strides, place, v)
+		copyNumbers[uint8](r, to, end, offset, strides, v)
 	case 4:
-		copyNumbers[uint32](r, to, end, offset, strides, place, v)
+		copyNumbers[uint32](r, to, end, offset, strides, v)
 	default:
-		copyNumbers[uint64](r, to, end, offset, strides, place, v)
+		copyNumbers[uint64](r, to, end, offset, strides, v)
 	}
 }
 
-func copyNumbers[T any](r *run, to ref, end, offset int, strides []int, place int, v *view) {
-	base := v.base.size()
-	dst, src := at[T](r, to, end), at[T](r, ref{slot: place}, base)
-	if rows, cols, batch, ok := transposition(v.dims, strides, v.strides); ok && offset == 0 && v.from == 0 && batch*rows*cols == base {
+func copyNumbers[T any](r *run, to ref, end, offset int, strides []int, v *arrayPart) {
+	dst, src := at[T](r, to, end), at[T](r, ref{slot: v.slot}, v.size)
+	if rows, cols, batch, ok := transposition(v.dims, strides, v.strides); ok && offset == 0 && v.from == 0 && batch*rows*cols == v.size {
 		kernel.Transpose(r.pool, dst, src, batch, rows, cols)
 		return
 	}
@@ -188,7 +207,7 @@ func transposition(dims, to, from []int) (rows, cols, batch int, ok bool) {
 
 func (c *compiler) pad(n *node, st *step, fill, to ref) {
 	p := n.attr.(pads)
-	v := *c.operands[n.id][0]
+	v := *c.about[n.id].operands[0]
 	v.dims, v.strides = slices.Clone(v.dims), slices.Clone(v.strides)
 	strides := dense(n.dims())
 	offset := 0
@@ -222,24 +241,23 @@ func (c *compiler) pad(n *node, st *step, fill, to ref) {
 func (c *compiler) dynamic(n *node, st *step, from func(i int) ref, to ref) {
 	t := n.shape.DType
 	if n.op == compute.OpTypeDynamicSlice {
-		v := *c.operands[n.id][0]
+		v := c.part(c.about[n.id].operands[0])
 		starts := from(1)
-		whole := n.in[0].dims()
-		sizes := slices.Clone(n.dims())
-		place, strides := c.e.slot(v.base), dense(sizes)
+		whole, sizes := n.in[0].dims(), n.dims()
+		strides := dense(sizes)
 		st.run = func(r *run) {
 			w := v
 			w.dims = sizes
 			for a, s := range at[int64](r, starts, len(sizes)) {
 				w.from += int(max(0, min(s, int64(whole[a]-sizes[a])))) * v.strides[a]
 			}
-			copyAt(r, t, &w, place, to, 0, strides)
+			copyAt(r, t, &w, to, 0, strides)
 		}
 		return
 	}
-	v := c.operands[n.id][1]
+	v := c.about[n.id].operands[1]
 	old := from(0)
-	if old.from == 0 && n.size() == c.operands[n.id][0].base.size() {
+	if old.from == 0 && n.size() == c.about[n.id].operands[0].base.size() {
 		st.outs[0].reuse = []int{old.slot}
 	}
 	strides, bytes := dense(n.dims()), int(byteSize(n.shape))
@@ -258,16 +276,14 @@ func (c *compiler) dynamic(n *node, st *step, from func(i int) ref, to ref) {
 		st.run = func(r *run) { keep(r); update(r) }
 		return
 	}
-	starts, dims, sizes := from(2), slices.Clone(n.dims()), slices.Clone(v.dims)
-	place := c.e.slot(v.base)
-	w := *v
+	starts, dims, w := from(2), n.dims(), c.part(v)
 	st.run = func(r *run) {
 		keep(r)
 		offset := 0
 		for a, s := range at[int64](r, starts, len(dims)) {
-			offset += int(max(0, min(s, int64(dims[a]-sizes[a])))) * strides[a]
+			offset += int(max(0, min(s, int64(dims[a]-w.dims[a])))) * strides[a]
 		}
-		copyAt(r, t, &w, place, to, offset, strides)
+		copyAt(r, t, &w, to, offset, strides)
 	}
 }
 
@@ -277,27 +293,26 @@ func (c *compiler) conv(n *node, st *step, from func(i int) ref, to ref) {
 	o := a.Conv
 	x, w, size := from(0), from(1), n.size()
 	nx, nw := n.in[0].size(), n.in[1].size()
-	kind := "Conv"
-	if o.Groups > 1 {
-		kind = "Grouped conv"
+	st.label = func() string {
+		kind, form := "Conv", [...]string{"", " by input", " by weight"}[a.form]
+		if o.Groups > 1 {
+			kind = "Grouped conv"
+		}
+		if o.Depthwise() {
+			kind = "Depthwise conv"
+		}
+		return fmt.Sprintf("%s %d×%d%s [%d %d %d %d]→[%d %d %d]", kind, o.R, o.S, form, o.N, o.H, o.W, o.C, o.OutH, o.OutW, o.K)
 	}
-	if o.Depthwise() {
-		kind = "Depthwise conv"
-	}
-	st.op = fmt.Sprintf("%s %d×%d", kind, o.R, o.S)
-	st.what = fmt.Sprintf("[%d %d %d %d]→[%d %d %d]", o.N, o.H, o.W, o.C, o.OutH, o.OutW, o.K)
 	switch a.form {
 	case forward:
 		st.run = func(r *run) {
 			o.Forward(r.pool, at[float32](r, to, size), at[float32](r, x, nx), at[float32](r, w, nw))
 		}
 	case backwardInput:
-		st.op += " by input"
 		st.run = func(r *run) {
 			o.BackwardInput(r.pool, at[float32](r, to, size), at[float32](r, x, nx), at[float32](r, w, nw))
 		}
 	case backwardWeight:
-		st.op += " by weight"
 		st.run = func(r *run) {
 			o.BackwardWeight(r.pool, at[float32](r, to, size), at[float32](r, x, nx), at[float32](r, w, nw))
 		}

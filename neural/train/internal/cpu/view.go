@@ -40,6 +40,16 @@ func (v *view) isDense() bool {
 // whole says whether the view is all of its base, in order.
 func (v *view) whole() bool { return v.from == 0 && v.isDense() && product(v.dims) == v.base.size() }
 
+// repeatsOne says whether the view is one number again and again.
+func (v *view) repeatsOne() bool {
+	for a, d := range v.dims {
+		if d != 1 && v.strides[a] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // merged returns the view with as few axes as possible.
 func (v *view) merged() (dims, strides []int) {
 	for a, d := range v.dims {
@@ -102,20 +112,21 @@ func isView(op compute.OpType) bool {
 // view returns a node as a view. If a reshape of it is none, what is reshaped must be
 // copied.
 func (c *compiler) view(n *node) *view {
-	if v := c.views[n.id]; v != nil {
+	if v := c.about[n.id].view; v != nil {
 		return v
 	}
 	v := c.newView(n)
-	c.views[n.id] = v
+	c.about[n.id].view = v
 	return v
 }
 
 func (c *compiler) newView(n *node) *view {
-	if !isView(n.op) || c.copied[n.id] {
-		return &view{base: n, dims: n.dims(), strides: dense(n.dims())}
+	if !isView(n.op) || c.about[n.id].copied {
+		return c.ownView(n)
 	}
 	x := c.view(n.in[0])
-	v := view{base: x.base, from: x.from, dims: n.dims(), strides: make([]int, len(n.dims()))}
+	v := &c.ofViews.take(1)[0]
+	*v = view{base: x.base, from: x.from, dims: n.dims(), strides: c.ofInts.take(len(n.dims()))}
 	switch n.op {
 	case compute.OpTypeReshape:
 		r, ok := x.reshaped(n.dims())
@@ -146,7 +157,19 @@ func (c *compiler) newView(n *node) *view {
 			v.strides[a] = p.strides[a] * x.strides[a]
 		}
 	}
-	return &v
+	return v
+}
+
+// ownView is the view of all numbers of a node in order.
+func (c *compiler) ownView(n *node) *view {
+	v := &c.ofViews.take(1)[0]
+	*v = view{base: n, dims: n.dims(), strides: c.ofInts.take(len(n.dims()))}
+	size := 1
+	for a := len(v.dims) - 1; a >= 0; a-- {
+		v.strides[a] = size
+		size *= v.dims[a]
+	}
+	return v
 }
 
 // denseView returns a view in order, for which the numbers are copied if need be.
@@ -154,12 +177,12 @@ func (c *compiler) denseView(n *node) *view {
 	if v := c.view(n); v.isDense() {
 		return v
 	}
-	if c.copies[n.id] == nil {
-		c.copied[n.id] = true
-		c.copies[n.id] = c.view(n) // what is copied
+	if c.about[n.id].source == nil {
+		c.about[n.id].copied = true
+		c.about[n.id].source = c.view(n) // what is copied
 		c.order = append(c.order, n)
 	}
-	return &view{base: n, dims: n.dims(), strides: dense(n.dims())}
+	return c.ownView(n)
 }
 
 // like says whether two views are of the same numbers.
