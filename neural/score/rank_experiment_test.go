@@ -133,10 +133,10 @@ func TestExperimentRank(t *testing.T) {
 		{"own", 400, 32, 16, true, false, []string{"synflow", "naswot", "zen"}},
 		{"biased_gradients", 1000, 32, 16, true, true, gradients},
 		{"biased_fisher", 1000, 32, 16, true, true, []string{"fisher"}},
-		{"biased_grasp", 1000, 32, 16, true, true, []string{"grasp"}},
+		{"biased_grasp", 400, 32, 16, true, true, []string{"grasp"}},
 		// The size of images of the published numbers, and smaller ones for the same cells.
-		{"large", 100, 64, 32, false, false, gradients},
-		{"small", 100, 32, 16, false, false, gradients},
+		{"large", 100, 64, 32, false, false, append(gradients, "grasp")},
+		{"small", 100, 32, 16, false, false, append(gradients, "grasp")},
 		{"ntk", 100, 16, 16, false, false, []string{"ntk"}},
 	} {
 		t.Run(c.name, c.run)
