@@ -13,12 +13,10 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/daedalus-search/daedalus/metric"
 	"github.com/daedalus-search/daedalus/neural"
-	"github.com/daedalus-search/daedalus/neural/data"
 	"github.com/daedalus-search/daedalus/neural/train"
 	"github.com/daedalus-search/daedalus/neural/train/engine"
 	"github.com/daedalus-search/daedalus/problem"
@@ -80,13 +78,6 @@ func (b *bench) finish(ctx context.Context, r request, tell teller) (answer, err
 		for i, ms := range times {
 			done[i].values["final_latency_ms"] = ms
 		}
-	}
-	for _, f := range all {
-		// On the validation examples the search measured networks that were trained less:
-		// nothing here is to be held against that.
-		maps.DeleteFunc(f.values, func(name string, _ float64) bool {
-			return !strings.HasPrefix(name, "test_") && name != "final_latency_ms"
-		})
 	}
 	for _, f := range all[:len(r.Designs)] {
 		a.Finished = append(a.Finished, f.values)
@@ -196,8 +187,8 @@ type record struct {
 	Values metric.Values
 }
 
-// train trains a network and measures it on the validation and the test examples, unless
-// that was done before by the same recipe.
+// train trains a network and measures it on the test examples, unless that was done before
+// by the same recipe.
 func (b *bench) train(ctx context.Context, device *engine.Device, f *finalist, progress func(train.Progress)) error {
 	now := record{Recipe: f.recipe, Anew: f.start == nil}
 	path := b.keep.path(f.folder, f.name+".json")
@@ -224,21 +215,17 @@ func (b *bench) train(ctx context.Context, device *engine.Device, f *finalist, p
 	if err != nil {
 		return err
 	}
-	now.Values = metric.Values{}
-	for _, part := range []struct {
-		set    *data.Set
-		prefix string
-	}{{b.Valid, ""}, {b.Test, "test_"}} {
-		set, err := sized(f.graph, part.set)
-		if err != nil {
-			return err
-		}
-		m, err := train.Evaluate(ctx, result.Net, set, b.Scale, 256)
-		if err != nil {
-			return err
-		}
-		maps.Copy(now.Values, b.values(m, part.prefix))
+	// Not on the validation examples: there the search measured networks that were trained
+	// less, and nothing here is to be held against that.
+	test, err := sized(f.graph, b.Test)
+	if err != nil {
+		return err
 	}
+	m, err := train.Evaluate(ctx, result.Net, test, b.Scale, 256)
+	if err != nil {
+		return err
+	}
+	now.Values = b.values(m, "test_")
 	f.values = now.Values
 	if path == "" {
 		return nil
