@@ -128,12 +128,14 @@ func TestExperimentRank(t *testing.T) {
 		{"fisher", 2000, 32, 16, false, false, []string{"fisher"}},
 		{"grasp", 2000, 32, 16, false, false, []string{"grasp"}},
 		{"jacob_cov", 2000, 32, 16, false, false, []string{"jacob_cov"}},
-		// Weights of each network's own, and the network and images that the first published
-		// numbers are of, but for the size of images.
-		{"own", 400, 32, 16, true, false, []string{"synflow", "naswot", "zen"}},
-		{"biased_gradients", 1000, 32, 16, true, true, gradients},
-		{"biased_fisher", 1000, 32, 16, true, true, []string{"fisher"}},
-		{"biased_grasp", 400, 32, 16, true, true, []string{"grasp"}},
+		// Weights and images of each network's own, and the network that the first published
+		// numbers are of, one after the other and together.
+		{"few", 400, 32, 16, false, false, []string{"fisher"}},
+		{"own", 400, 32, 16, true, false, []string{"synflow", "naswot", "zen", "fisher", "grasp"}},
+		{"biased", 400, 32, 16, false, true, []string{"fisher"}},
+		{"both_gradients", 1000, 32, 16, true, true, gradients},
+		{"both_fisher", 1000, 32, 16, true, true, []string{"fisher"}},
+		{"both_grasp", 400, 32, 16, true, true, []string{"grasp"}},
 		// The size of images of the published numbers, and smaller ones for the same cells.
 		{"large", 100, 64, 32, false, false, append(gradients, "grasp")},
 		{"small", 100, 32, 16, false, false, append(gradients, "grasp")},
