@@ -82,9 +82,9 @@ var stylesheet = func() string {
 	for _, c := range colours {
 		fmt.Fprintf(&b, ".dd .fill-%[1]s{fill:%[2]s}.dd .line-%[1]s{fill:none;stroke:%[2]s;stroke-width:2}.dd .tint-%[1]s{fill:%[2]s;fill-opacity:.12}", c.name, c.light)
 	}
-	b.WriteString("\n@media (prefers-color-scheme:dark){")
-	b.WriteString(".dd:root{background:#0d1117}.dd text{fill:#e6edf3}.dd .muted{fill:#9198a1}.dd .on{fill:#0d1117}")
-	b.WriteString(".dd .panel{fill:#161b22;stroke:#30363d}.dd .card{fill:#0d1117;stroke:#30363d}")
+	b.WriteString("\n@media (prefers-color-scheme:dark){") // on the ground of the report (web/src/style.css)
+	b.WriteString(".dd:root{background:#14171b}.dd text{fill:#e6edf3}.dd .muted{fill:#9198a1}.dd .on{fill:#14171b}")
+	b.WriteString(".dd .panel{fill:#161b22;stroke:#30363d}.dd .card{fill:#14171b;stroke:#30363d}")
 	b.WriteString(".dd .node{fill:#161b22;stroke:#9da7b3}")
 	b.WriteString(".dd .rule{stroke:#30363d}.dd .track{fill:#3d444d}.dd .knob{fill:#e6edf3}")
 	for _, c := range colours {

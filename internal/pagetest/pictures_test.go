@@ -10,7 +10,7 @@ import (
 
 // TestPictures makes the pictures of the README and of docs/report.md:
 //
-//	GOEXPERIMENT=simd DAEDALUS_PICTURES=docs/img go test ./internal/pagetest -run Pictures
+//	GOEXPERIMENT=simd DAEDALUS_PICTURES=$PWD/docs/img go test ./internal/pagetest -run Pictures
 //
 // It runs examples/edge-vision.yaml, which takes minutes, unless DAEDALUS_STUDIES names
 // a folder that has edge-vision.html.

@@ -143,7 +143,6 @@ func (q *question) metrics(o outline) (search, end []metric.Metric) {
 		test("r2", "", metric.Maximize, "share of the variance explained")
 	default:
 		add("accuracy", "%", metric.Maximize, on)
-		add("balanced_accuracy", "%", metric.Maximize, "mean of the accuracies of the classes, "+on)
 		test("accuracy", "%", metric.Maximize, "accuracy")
 		if o.uneven {
 			test("balanced_accuracy", "%", metric.Maximize, "mean of the accuracies of the classes")
@@ -158,5 +157,8 @@ func (q *question) metrics(o outline) (search, end []metric.Metric) {
 	add("macs_m", "M", metric.Minimize, "multiply-accumulates of one example, in millions")
 	add("peak_kb", "KiB", metric.Minimize, "most that activations hold at one time, one example")
 	add("size_kb", "KiB", metric.Minimize, "weights as 32-bit floats")
+	if q.Kind != data.Text && o.targets == 0 { // last, for tables begin with what comes first
+		add("balanced_accuracy", "%", metric.Maximize, "mean of the accuracies of the classes, "+on)
+	}
 	return search, end
 }
