@@ -41,7 +41,10 @@ func TestPictures(t *testing.T) {
 		p.shot("phone")
 	})
 	t.Run("edge-vision", func(t *testing.T) {
-		html := filepath.Join(os.Getenv("DAEDALUS_STUDIES"), "edge-vision.html")
+		html, err := filepath.Abs(filepath.Join(os.Getenv("DAEDALUS_STUDIES"), "edge-vision.html"))
+		if err != nil {
+			t.Fatal(err)
+		}
 		if _, err := os.Stat(html); err != nil {
 			t.Skip("DAEDALUS_STUDIES names no folder with edge-vision.html: ", err)
 		}
