@@ -90,6 +90,7 @@ type server struct {
 	mu       sync.Mutex // of out
 	out      io.Writer
 	alive    time.Time // when a handler said something last
+	memory   int64     // most bytes that the process may take; 0 means any number
 
 	calls   chan envelope
 	current sync.Mutex
@@ -109,7 +110,7 @@ func serve(h Handlers, memory int64) int {
 		debug.SetMemoryLimit(memory - memory/8)
 		go watch(memory)
 	}
-	s := &server{handlers: h, out: out, calls: make(chan envelope, 1)}
+	s := &server{handlers: h, out: out, memory: memory, calls: make(chan envelope, 1)}
 	go s.read(in)
 	if err := s.send(envelope{Kind: frameHello}); err != nil {
 		return 1
@@ -200,6 +201,9 @@ func (s *server) answer(e envelope) error {
 		},
 	})
 	end()
+	if s.memory > 0 {
+		look(s.memory) // so that a short call that takes too much is the one that fails
+	}
 	if err == nil {
 		if err = s.send(envelope{Kind: frameReply, Call: e.Call, Body: m.Body, blobs: m.Blobs}); err == nil {
 			return nil
@@ -249,11 +253,16 @@ func (h Handlers) do(ctx context.Context, name string, c *Call) (Message, error)
 // watch ends the process when it takes more memory than it may.
 func watch(limit int64) {
 	for range time.Tick(watchEvery) {
-		if found, err := resident(); err == nil && found > limit {
-			// One write, so that nothing gets between.
-			_, _ = os.Stderr.WriteString(fmt.Sprintf("\n%sfound %d MiB in use, want at most %d MiB\n", memoryMark, found>>20, limit>>20))
-			os.Exit(exitMemory)
-		}
+		look(limit)
+	}
+}
+
+// look is what watch does again and again.
+func look(limit int64) {
+	if found, err := resident(); err == nil && found > limit {
+		// One write, so that nothing gets between.
+		_, _ = os.Stderr.WriteString(fmt.Sprintf("\n%sfound %d MiB in use, want at most %d MiB\n", memoryMark, found>>20, limit>>20))
+		os.Exit(exitMemory)
 	}
 }
 
