@@ -117,7 +117,7 @@ func (c *session) zico() (float64, error) {
 	var grads [2]neural.Weights
 	for k := range grads {
 		var err error
-		if grads[k], _, err = c.gradientOf(part(c.b, k*half, (k+1)*half)); err != nil {
+		if grads[k], _, err = c.gradientOf(c.b.Part(k*half, (k+1)*half)); err != nil {
 			return 0, err
 		}
 	}
@@ -139,20 +139,6 @@ func (c *session) zico() (float64, error) {
 		return 0, undefined("the gradients of the halves of the batch are equal, or zero")
 	}
 	return sum, nil
-}
-
-// part is the batch of some of the examples.
-func part(b *engine.Batch, from, to int) *engine.Batch {
-	p := &engine.Batch{N: to - from, Classes: share(b.Classes, b.N, from, to), Targets: share(b.Targets, b.N, from, to)}
-	for _, x := range b.Inputs {
-		p.Inputs = append(p.Inputs, share(x, b.N, from, to))
-	}
-	return p
-}
-
-func share[T any](x []T, n, from, to int) []T {
-	each := len(x) / n
-	return x[from*each : to*each]
 }
 
 // jacobFloor is k of the card's formula and of the released code.

@@ -164,7 +164,7 @@ func TestZiCo(t *testing.T) {
 	b := randomBatch(g, 7, 3) // the last one is left out
 	var halves [2]map[string][]float64
 	for k := range halves {
-		half := part(b, 3*k, 3*k+3)
+		half := b.Part(3*k, 3*k+3)
 		if half.N != 3 || half.Classes[1] != int32((3*k+1)%3) || half.Inputs[0][5] != b.Inputs[0][3*k*32+5] {
 			t.Fatalf("found %d examples with classes %v, want the half of the batch", half.N, half.Classes)
 		}
@@ -211,7 +211,7 @@ func TestZiCoOfScale(t *testing.T) {
 	if err != nil || r.Reasons["zico"] == "" {
 		t.Errorf("equal halves: found %v (%v), want a reason", r, err)
 	}
-	if r, err = scorer(t, Options{}).Compute(g, part(batch, 0, 1), "zico"); err != nil || r.Reasons["zico"] == "" {
+	if r, err = scorer(t, Options{}).Compute(g, batch.Part(0, 1), "zico"); err != nil || r.Reasons["zico"] == "" {
 		t.Errorf("one example: found %v (%v), want a reason", r, err)
 	}
 }

@@ -378,22 +378,6 @@ func divide(b *engine.Batch, k, n int) error {
 	if b.N < n {
 		return fmt.Errorf("found a batch of %d examples to divide among %d networks, want one or more for each", b.N, n)
 	}
-	from, to := b.N*k/n, b.N*(k+1)/n
-	inputs := make([][]float32, len(b.Inputs))
-	for i, x := range b.Inputs {
-		inputs[i] = share(x, b.N, from, to)
-	}
-	b.Inputs, b.Classes = inputs, share(b.Classes, b.N, from, to)
-	b.Targets, b.Teacher = share(b.Targets, b.N, from, to), share(b.Teacher, b.N, from, to)
-	b.N = to - from
+	*b = *b.Part(b.N*k/n, b.N*(k+1)/n)
 	return nil
-}
-
-// share returns what belongs to some of n examples.
-func share[T any](v []T, n, from, to int) []T {
-	if v == nil {
-		return nil
-	}
-	each := len(v) / n
-	return v[from*each : to*each : to*each]
 }

@@ -17,8 +17,6 @@ import (
 	"github.com/daedalus-search/daedalus/neural/latency/ort"
 	"github.com/daedalus-search/daedalus/neural/nets"
 	"github.com/daedalus-search/daedalus/neural/train"
-	"github.com/daedalus-search/daedalus/neural/train/engine"
-	"github.com/daedalus-search/daedalus/problem"
 	"github.com/daedalus-search/daedalus/problem/problemtest"
 	"github.com/daedalus-search/daedalus/problems/networks"
 	"github.com/daedalus-search/daedalus/space"
@@ -306,29 +304,6 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})
-	}
-}
-
-// A training that diverges, or needs more memory than there is, fails one design.
-func TestFailures(t *testing.T) {
-	if testing.Short() {
-		t.Skip("trains networks")
-	}
-	wild := vision("alone")
-	wild.Train.LearningRate, wild.Train.Momentum = 1000, 0.99
-	wild.Train.Epochs = 10
-	_, err := open(t, wild).Evaluate(context.Background(), sample(t, open(t, wild).Space()), nil)
-	if err == nil || !strings.Contains(err.Error(), "diverged") {
-		t.Errorf("a training with the learning rate 1000 returns %v, want that it diverged", err)
-	}
-
-	small := vision("alone")
-	small.MemoryMB = 16
-	p := open(t, small)
-	_, err = p.Evaluate(context.Background(), sample(t, p.Space()), nil)
-	var failure *problem.EvalError
-	if !errors.Is(err, engine.ErrMemory) || !errors.As(err, &failure) || failure.Class != problem.ClassPermanent {
-		t.Errorf("data within 16 MB return %v, want that memory is not enough", err)
 	}
 }
 

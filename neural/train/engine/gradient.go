@@ -23,6 +23,26 @@ type Batch struct {
 	Teacher []float32 // logits of another network to imitate, of the output's shape
 }
 
+// Part returns the examples from one up to another, which share memory with the batch.
+func (b *Batch) Part(from, to int) *Batch {
+	p := &Batch{
+		N: to - from, Classes: part(b.Classes, b.N, from, to), Targets: part(b.Targets, b.N, from, to), Teacher: part(b.Teacher, b.N, from, to),
+	}
+	for _, x := range b.Inputs {
+		p.Inputs = append(p.Inputs, part(x, b.N, from, to))
+	}
+	return p
+}
+
+// part returns what belongs to some of n examples.
+func part[T any](x []T, n, from, to int) []T {
+	if x == nil {
+		return nil
+	}
+	each := len(x) / n
+	return x[from*each : to*each : to*each]
+}
+
 // A Loss says what is minimised: the mean over examples (or tokens that count) of
 //
 //	Labels·CE(classes, smoothed) + Imitate·CE(softmax(teacher/T), softmax(logits/T))·T²
