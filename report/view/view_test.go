@@ -398,7 +398,6 @@ func TestAnalysesAreThoseOfMetric(t *testing.T) {
 	}
 }
 
-// TestArchiveIsTheSearchers fills the archive again and compares.
 // What is maximized goes up, what is not goes across; otherwise the study's order stays.
 func TestAxes(t *testing.T) {
 	t.Parallel()
@@ -471,6 +470,7 @@ func TestVerifiedIsAColumn(t *testing.T) {
 	}
 }
 
+// TestArchiveIsTheSearchers fills the archive again and compares.
 func TestArchiveIsTheSearchers(t *testing.T) {
 	t.Parallel()
 	goal := metric.Goal{Objectives: []metric.Objective{{Metric: "loss", Direction: metric.Minimize}}, Limits: twoGoals.Limits}
